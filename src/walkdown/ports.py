@@ -1,0 +1,181 @@
+"""The interfaces between the parts, and nothing else.
+
+Every port is synchronous, takes and returns batches, has an implementation in memory, and is
+described by what happens on missing, duplicate and retry. ``tests/contracts`` holds one suite per
+port, which runs over all of its adapters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from walkdown.types import (
+        Alert,
+        Entry,
+        Finding,
+        ImageRef,
+        Inspection,
+        ModelInfo,
+        ModelVersion,
+        Photo,
+        Prediction,
+        Result,
+        ResultKey,
+    )
+
+Recorded = Literal["written", "exists", "conflict"]
+"""``exists``: a done result is never replaced. ``conflict``: a finding has moved on; read again."""
+
+Topic = Literal["alert", "lake"]
+
+
+class Model(Protocol):
+    """Anything that looks at images and returns predictions."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Label, digest, kind and limits; the same for the life of the object."""
+
+    def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
+        """One prediction per photo, in order, for at most ``info.max_batch`` photos.
+
+        A photo that this model can't look at is a prediction with ``error``. Raises `ModelError`
+        where the whole batch failed. May be called from several threads at once.
+        """
+
+
+class Source(Protocol):
+    """A place where photographs land."""
+
+    def refs(self) -> Iterator[ImageRef]:
+        """All captures, in a stable order; what can't be an image carries its ``problem``."""
+
+    def read(self, ref: ImageRef) -> bytes:
+        """The bytes of one capture. Raises `ImageError` when it is gone or can't be read."""
+
+
+class Blobs(Protocol):
+    """Named bytes. Keys are relative, with ``/`` between parts; a key that tries to leave is refused."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store whole or not at all; a second put of a key replaces it."""
+
+    def get(self, key: str) -> bytes:
+        """The bytes of a key. Raises `NotFound`."""
+
+    def exists(self, key: str) -> bool:
+        """Whether `get` would find the key."""
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        """All keys that start with the prefix, sorted."""
+
+    def delete(self, key: str) -> None:
+        """Remove a key; removing a missing one changes nothing."""
+
+    def locate(self, key: str) -> str:
+        """Where a person finds it: an absolute path, or a URI."""
+
+
+class Records(Protocol):
+    """What happened: inspections, their members, results, findings, cached predictions."""
+
+    def save_inspection(self, inspection: Inspection) -> None:
+        """Insert, or replace the one with the same id."""
+
+    def inspections(self) -> list[Inspection]:
+        """All inspections of the workspace, newest first."""
+
+    def add_members(self, inspection_id: str, members: Sequence[tuple[ImageRef, ResultKey]]) -> None:
+        """List images as members that point at results (done or still to come); repeatable."""
+
+    def record(self, inspection_id: str, entries: Sequence[Entry]) -> list[Recorded]:
+        """Write entries, each one whole or not at all, and their outbox messages with them.
+
+        A done result is never replaced (``exists``); a failed or partial one is. An entry whose
+        finding is not exactly one revision ahead of the stored one is a ``conflict`` and writes
+        nothing. The written ones form one lake batch, announced on the outbox topic ``lake``.
+        """
+
+    def results(
+        self,
+        *,
+        keys: Iterable[ResultKey] | None = None,
+        inspection_id: str | None = None,
+        batch_id: str | None = None,
+        image: str | None = None,
+    ) -> Iterator[Result]:
+        """Stored results that fit all given filters, in the order in which they were recorded.
+
+        ``image`` fits a result's name, its URI, its content hash or a unique beginning of it.
+        """
+
+    def findings(self, ids: Iterable[str] | None = None) -> dict[str, Finding]:
+        """Findings by id; missing ids are left out."""
+
+    def cached(self, keys: Iterable[str]) -> dict[str, tuple[Prediction, str | None]]:
+        """Predictions (with their heat map's blob key) that were recorded under these cache keys."""
+
+
+class Outbox(Protocol):
+    """Messages that were written in the same transaction as what caused them."""
+
+    def pending(self, topic: Topic, limit: int = 1000) -> list[tuple[str, Alert | str]]:
+        """Messages not yet settled, oldest first, as (id, body): an alert, or a lake batch's id."""
+
+    def settle(self, ids: Iterable[str], *, error: str | None = None) -> None:
+        """Mark as delivered; with ``error``, note a failed attempt and leave them pending."""
+
+
+class Versions(Protocol):
+    """The model registry: names, numbered versions, aliases."""
+
+    def add(self, version: ModelVersion) -> ModelVersion:
+        """Number and store a version, and point its aliases at it, in one transaction.
+
+        ``version.version`` is ignored: numbers count from 1 for each name. Adding the digest that
+        the newest version has already returns that one: a repeated training adds nothing.
+        """
+
+    def versions(self, name: str | None = None) -> list[ModelVersion]:
+        """All versions (of one name), by name and number."""
+
+    def point(self, name: str, alias: str, version: int) -> None:
+        """Move an alias. Raises `NotFound` for a version that does not exist."""
+
+
+class Analytics(Protocol):
+    """The lake: a projection of the records that can be rebuilt, for questions in SQL."""
+
+    def project(self, batch_id: str, results: Sequence[Result]) -> None:
+        """Write one batch; a retry replaces it."""
+
+    def query(self, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
+        """Column names and rows of a question on the documented views. Raises `StoreError`."""
+
+    def clear(self) -> None:
+        """Remove all batches, before a rebuild."""
+
+
+class Notifier(Protocol):
+    """Tells people."""
+
+    def send(self, alert: Alert) -> None:
+        """Deliver once. Raises `NotifyError`; the alert then stays in the outbox."""
+
+
+class Progress(Protocol):
+    """Is told how a long work goes on; the command line draws it."""
+
+    def start(self, what: str, total: int | None) -> None:
+        """A new phase begins."""
+
+    def advance(self, count: int = 1) -> None:
+        """So many more are done."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+

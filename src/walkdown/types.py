@@ -1,0 +1,315 @@
+"""The values that cross borders: frozen, validated once, and free of any library but numpy's types.
+
+Boxes are pixel ``(x, y, width, height)`` of the upright original image. A ``score`` is 0..1 with
+0.5 at the threshold; a ``raw_score`` is the model's own number. Times are aware UTC.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+Box = tuple[int, int, int, int]
+StageKind = Literal["inline", "call", "job"]
+
+
+class Verdict(StrEnum):
+    """What is said of an image: by one model, or by a whole pipeline."""
+
+    NORMAL = "normal"
+    ANOMALY = "anomaly"
+    UNUSABLE = "unusable"
+
+
+class Status(StrEnum):
+    """How far a result got. A done one is final; partial and failed ones are tried again."""
+
+    DONE = "done"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+class Severity(StrEnum):
+    """How bad a finding is, from least to worst (see :func:`rank`)."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for low to 3 for critical, since the words do not sort by themselves.
+
+        >>> Severity.HIGH.rank > Severity.MEDIUM.rank
+        True
+        """
+        return list(Severity).index(self)
+
+
+def digest_of(*parts: object) -> str:
+    """Sha256 in hex of the parts as canonical JSON: the one way in which identities are made.
+
+    >>> digest_of("a", 1) == digest_of("a", 1) != digest_of("a1")
+    True
+    """
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """One capture: where an image is, known before a byte of it was read.
+
+    ``name`` is the path as the user gave it, ``relative`` the part below the source's root, with
+    ``/`` between folders: what an asset template is matched against. ``problem`` says why a file
+    can't be an image at all (a directory, no permission); such a ref becomes a failed result.
+    """
+
+    uri: str
+    version: str
+    name: str
+    relative: str
+    problem: str | None = None
+
+    @property
+    def capture_id(self) -> str:
+        """Identity of the capture: its source URI and its version, 32 hex digits."""
+        return digest_of(self.uri, self.version)[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Exif:
+    """What the camera wrote down. ``taken_at`` is aware UTC; see ``imaging.exif`` for time zones."""
+
+    taken_at: datetime | None = None
+    camera: str | None = None
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
+    altitude_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A decoded image.
+
+    ``pixels`` is (H, W, 3) uint8 RGB, upright. It may be smaller than the original, whose upright
+    size is ``width_px`` x ``height_px``, where a large JPEG was decoded at reduced size. ``data``
+    is the file as it came (empty for an array), ``content`` its sha256.
+    """
+
+    pixels: NDArray[np.uint8]
+    width_px: int
+    height_px: int
+    content: str
+    data: bytes = b""
+    format: str = ""
+    exif: Exif = Exif()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatMap:
+    """Where a model sees something: a coarse (h, w) float32 grid of scores (0.5 at the threshold).
+
+    The grid covers the whole image of ``width_px`` x ``height_px``; ``imaging.heatmaps`` draws it
+    at image resolution.
+    """
+
+    grid: NDArray[np.float32]
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One place on an image: box in pixels, area in per cent of the image, and its own score."""
+
+    box: Box
+    area_pct: float
+    score: float
+    label: str = "anomaly"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What one model says of one image.
+
+    ``p_normal`` is the conformal p-value of the raw score among normal images, where the model has
+    calibration scores. A model that failed on the image sets ``error`` and leaves the rest empty.
+    """
+
+    verdict: Verdict | None
+    score: float | None
+    raw_score: float | None
+    labels: tuple[str, ...] = ()
+    regions: tuple[Region, ...] = ()
+    heatmap: HeatMap | None = field(default=None, compare=False)
+    p_normal: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the pipeline must know of a model before it runs.
+
+    ``label`` is what people read (``cells@3``), ``digest`` what identity is made of. ``input_px``
+    is the longest side the model looks at: the decoder may shrink an image to no less than that.
+    """
+
+    label: str
+    digest: str
+    kind: StageKind = "inline"
+    max_batch: int = 16
+    input_px: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """A prediction as it is recorded: which stage and model, and where its heat map is stored."""
+
+    stage: str
+    model: str
+    digest: str
+    prediction: Prediction
+    heatmap: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultKey:
+    """Identity of a result. ``run`` is 0 unless the user asked for the same thing ``--again``."""
+
+    workspace: str
+    capture_id: str
+    plan_digest: str
+    run: int = 0
+
+    @property
+    def id(self) -> str:
+        """The key as 32 hex digits, for file names and links."""
+        return digest_of(self.workspace, self.capture_id, self.plan_digest, self.run)[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of a pipeline for one image: its stages' predictions and the decision.
+
+    ``score``, ``raw_score`` and ``model`` are those of the stage that decided. A failed result has
+    an ``error`` and no verdict; a partial one has a verdict and the error of the stage that failed.
+    """
+
+    key: ResultKey
+    uri: str
+    image: str
+    status: Status
+    actor: str
+    recorded_at: datetime
+    content: str | None = None
+    verdict: Verdict | None = None
+    score: float | None = None
+    raw_score: float | None = None
+    model: str | None = None
+    severity: Severity | None = None
+    asset: str | None = None
+    viewpoint: str | None = None
+    stages: tuple[StageResult, ...] = ()
+    error: str | None = None
+    width_px: int | None = None
+    height_px: int | None = None
+    exif: Exif = Exif()
+
+    @property
+    def decided_by(self) -> StageResult | None:
+        """The last stage whose model is the one that decided."""
+        return next((s for s in reversed(self.stages) if s.model == self.model), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong on one asset, seen on one or more visits.
+
+    Its id is made of workspace, asset (the image's URI where no asset is known) and label, so that
+    the next visit finds it again. ``revision`` counts its writes and guards them.
+    """
+
+    id: str
+    workspace: str
+    asset: str
+    label: str
+    severity: Severity
+    score: float
+    area_pct: float
+    image: str
+    result_id: str
+    opened_at: datetime
+    seen_at: datetime
+    actor: str
+    revision: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What is told to people: a finding was opened, or its severity was raised.
+
+    The id is made of finding, event and severity: a consumer that sees it twice can drop one.
+    """
+
+    id: str
+    event: Literal["opened", "raised"]
+    finding: Finding
+    pipeline: str
+    inspection: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """One run of a pipeline over a set of images. ``finished_at`` is None while it runs."""
+
+    id: str
+    workspace: str
+    pipeline: str
+    plan_digest: str
+    sources: tuple[str, ...]
+    actor: str
+    started_at: datetime
+    run: int = 0
+    finished_at: datetime | None = None
+    model: str = ""
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is recorded of one image in one transaction: all of it, or nothing."""
+
+    result: Result
+    findings: tuple[Finding, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    cache: tuple[tuple[str, Prediction, str | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One numbered, immutable version of a named model; ``facts`` is the summary of its card."""
+
+    name: str
+    version: int
+    digest: str
+    created_at: datetime
+    actor: str
+    aliases: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """``name@version``, as people write it."""
+        return f"{self.name}@{self.version}"
