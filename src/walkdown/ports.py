@@ -58,7 +58,7 @@ class Source(Protocol):
 
 
 class Blobs(Protocol):
-    """Named bytes. Keys are relative, with ``/`` between parts; a key that tries to leave is refused."""
+    """Named bytes. Keys are relative, ``/`` between parts; one that tries to leave is refused."""
 
     def put(self, key: str, data: bytes) -> None:
         """Store whole or not at all; a second put of a key replaces it."""
@@ -88,7 +88,9 @@ class Records(Protocol):
     def inspections(self) -> list[Inspection]:
         """All inspections of the workspace, newest first."""
 
-    def add_members(self, inspection_id: str, members: Sequence[tuple[ImageRef, ResultKey]]) -> None:
+    def add_members(
+        self, inspection_id: str, members: Sequence[tuple[ImageRef, ResultKey]]
+    ) -> None:
         """List images as members that point at results (done or still to come); repeatable."""
 
     def record(self, inspection_id: str, entries: Sequence[Entry]) -> list[Recorded]:
@@ -116,7 +118,7 @@ class Records(Protocol):
         """Findings by id; missing ids are left out."""
 
     def cached(self, keys: Iterable[str]) -> dict[str, tuple[Prediction, str | None]]:
-        """Predictions (with their heat map's blob key) that were recorded under these cache keys."""
+        """Predictions, each with its heat map's blob key, recorded under these cache keys."""
 
 
 class Outbox(Protocol):
@@ -177,5 +179,3 @@ class Progress(Protocol):
 
     def note(self, text: str) -> None:
         """Something worth a line."""
-
-

@@ -90,7 +90,7 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class Exif:
-    """What the camera wrote down. ``taken_at`` is aware UTC; see ``imaging.exif`` for time zones."""
+    """What the camera wrote down; ``taken_at`` is aware UTC (see ``imaging.exif`` for zones)."""
 
     taken_at: datetime | None = None
     camera: str | None = None
