@@ -1,0 +1,16 @@
+"""Fixtures that every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real inspection images; the test is skipped, with the reason, without it."""
+    default = Path(__file__).parents[2] / "shared" / "datasets"
+    folder = Path(os.environ.get("WALKDOWN_TEST_DATA") or default)
+    if not folder.is_dir():
+        pytest.skip(f"no real images: WALKDOWN_TEST_DATA names no folder ({folder.name} is absent)")
+    return folder
