@@ -1,0 +1,87 @@
+"""Thresholds from normal photographs alone, with what their number can and cannot support."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from walkdown.evaluate.intervals import share_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A raw score from which on an image is an anomaly, and the false alarms to expect of it.
+
+    ``low`` and ``high`` bound the false-alarm rate of new normal images with 95 % confidence.
+    ``supported`` is whether that many images can carry the budget at all.
+    """
+
+    value: float
+    budget: float
+    images: int
+    low: float
+    high: float
+    supported: bool
+
+    @property
+    def sentence(self) -> str:
+        """What a person should know before trusting it."""
+        asked, span = _pct(self.budget), f"between {_pct(self.low)} and {_pct(self.high)}"
+        images = f"{self.images} normal images"
+        if self.supported:
+            return f"with {images} the {asked} budget means {span} false alarms"
+        needed = math.ceil(1.0 / self.budget) - 1
+        return (
+            f"with {images} the {asked} budget is a guess: {span} false alarms; "
+            f"{needed} or more normal images would support it"
+        )
+
+
+def from_false_alarms(calibration: Sequence[float], budget: float) -> Threshold:
+    """The threshold that lets at most ``budget`` (0..1) of normal images raise an alarm.
+
+    ``calibration`` are raw scores of normal images that the scoring bank did not hold. With n of
+    them, the k-th smallest, k = ceil((n + 1)(1 - budget)), is the split-conformal bound (Lei et
+    al., Distribution-free predictive inference, 2018). Where k > n no such score exists; then the
+    upper tail of a log-normal through their median and upper spread is taken, at least the largest.
+    """
+    ordered = np.sort(np.asarray(calibration, dtype=np.float64))
+    n = len(ordered)
+    rank = math.ceil((n + 1) * (1.0 - budget) - 1e-9)
+    supported = rank <= n
+    if supported:
+        value = _just_above(ordered, rank)
+        low, high = share_interval(n - rank, n)
+    else:
+        value = max(_just_above(ordered, n), _log_normal_tail(ordered, budget))
+        low, high = share_interval(0, n)
+    return Threshold(value, budget, n, low, high, supported)
+
+
+def _just_above(ordered: np.ndarray[tuple[int], np.dtype[np.float64]], rank: int) -> float:
+    """Half way to the next score, or a hair above the last: equal scores stay on one side."""
+    here = float(ordered[rank - 1])
+    above = ordered[ordered > here]
+    return (here + float(above[0])) / 2.0 if len(above) else here * (1.0 + 1e-6) + 1e-9
+
+
+def _log_normal_tail(ordered: np.ndarray[tuple[int], np.dtype[np.float64]], budget: float) -> float:
+    logs = np.log(np.maximum(ordered, 1e-12))
+    return float(np.exp(logs.mean() + _normal_quantile(1.0 - budget) * logs.std(ddof=1)))
+
+
+def _normal_quantile(share: float) -> float:
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(share)
+
+
+def _pct(share: float) -> str:
+    value = share * 100.0
+    return f"{value:.0f} %" if value >= 9.95 or value == 0 else f"{value:.2g} %"

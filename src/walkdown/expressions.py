@@ -1,0 +1,159 @@
+"""The conditions of the pipeline file: ``screen.score > 0.3 and 'crack' in screen.labels``.
+
+A condition is Python's expression syntax, parsed by `ast` and walked by us: names, fields, numbers,
+strings, lists, comparisons, ``and``/``or``/``not``. No calls, no indexing, no arithmetic, so it can
+neither do harm nor take long. A value that does not exist (a stage that did not run) is None, and
+every comparison with None but ``==``, ``!=``, ``is`` and ``in`` is false.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from walkdown.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+Value = None | bool | int | float | str | tuple["Value", ...]
+
+MAX_LENGTH = 2000
+
+_COMPARE: dict[type[ast.cmpop], Callable[[object, object], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A checked condition: its text, and the parsed tree that `holds` walks."""
+
+    text: str
+    tree: ast.expr
+
+
+def parse(text: str, names: Mapping[str, Collection[str]]) -> Condition:
+    """Check a condition. ``names`` maps each allowed name to its fields (none: a plain value).
+
+    Raises `SpecError` that says what is not allowed and what is.
+
+    >>> parse("score > 0.5", {"score": ()}).text
+    'score > 0.5'
+    """
+    if len(text) > MAX_LENGTH:
+        raise SpecError(f"a condition may have {MAX_LENGTH} characters; this one has {len(text)}")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+        _check(tree, names)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
+        raise SpecError(f"not a condition: {text!r} (example: score > 0.8)") from e
+    return Condition(text, tree)
+
+
+def _check(node: ast.expr, names: Mapping[str, Collection[str]]) -> None:
+    match node:
+        case ast.BoolOp(values=parts) | ast.List(elts=parts) | ast.Tuple(elts=parts):
+            for part in parts:
+                _check(part, names)
+        case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
+            _check(operand, names)
+        case ast.Compare(left=left, comparators=others):
+            for part in (left, *others):
+                _check(part, names)
+        case ast.Constant(value=None | bool() | int() | float() | str()):
+            pass
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+            _check_name(name, attribute, names)
+        case ast.Name(id=name):
+            _check_name(name, None, names)
+        case _:
+            raise SpecError(
+                f"{ast.unparse(node)!r} is not allowed in a condition: only names, numbers, "
+                "'text', [lists], comparisons, in, and, or, not"
+            )
+
+
+def _check_name(name: str, attribute: str | None, names: Mapping[str, Collection[str]]) -> None:
+    shown = name if attribute is None else f"{name}.{attribute}"
+    if name not in names:
+        raise SpecError(f"unknown name {shown!r}; known here: {', '.join(_all(names))}")
+    fields = names[name]
+    if (attribute is None) == bool(fields) or (attribute and attribute not in fields):
+        known = ", ".join(f"{name}.{f}" for f in fields) or name
+        raise SpecError(f"unknown name {shown!r}; known here: {known}")
+
+
+def _all(names: Mapping[str, Collection[str]]) -> list[str]:
+    return [f"{n}.{f}" for n, fields in names.items() for f in fields] + [
+        n for n, fields in names.items() if not fields
+    ]
+
+
+def holds(condition: Condition, values: Mapping[str, Value | Mapping[str, Value]]) -> bool:
+    """Whether the condition is true of these values. Never raises for a checked condition.
+
+    >>> holds(parse("score > 0.5", {"score": ()}), {"score": None})
+    False
+    """
+    return bool(_value(condition.tree, values))
+
+
+def _value(node: ast.expr, env: Mapping[str, Value | Mapping[str, Value]]) -> object:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.BoolOp(op=ast.And(), values=parts):
+            return all(_value(part, env) for part in parts)
+        case ast.BoolOp(values=parts):
+            return any(_value(part, env) for part in parts)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return not _value(operand, env)
+        case ast.UnaryOp(operand=operand):
+            number = _value(operand, env)
+            return -number if isinstance(number, int | float) else None
+        case ast.List(elts=parts) | ast.Tuple(elts=parts):
+            return tuple(_value(part, env) for part in parts)
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+            fields = env.get(name)
+            return fields.get(attribute) if hasattr(fields, "get") else None
+        case ast.Name(id=name):
+            return env.get(name)
+        case ast.Compare():
+            return _compare_all(node, env)
+    return None
+
+
+def _compare_all(node: ast.Compare, env: Mapping[str, Value | Mapping[str, Value]]) -> bool:
+    left = _value(node.left, env)
+    for op, other in zip(node.ops, node.comparators, strict=True):
+        right = _value(other, env)
+        if not _compare(op, left, right):
+            return False
+        left = right
+    return True
+
+
+def _compare(op: ast.cmpop, left: object, right: object) -> bool:
+    if isinstance(op, ast.Eq | ast.Is):
+        return left == right
+    if isinstance(op, ast.NotEq | ast.IsNot):
+        return left != right
+    if isinstance(op, ast.In | ast.NotIn):
+        inside = isinstance(right, tuple | str) and _contains(right, left)
+        return inside is isinstance(op, ast.In)
+    if left is None or right is None or isinstance(left, str) is not isinstance(right, str):
+        return False
+    try:
+        return _COMPARE[type(op)](left, right)
+    except TypeError:
+        return False
+
+
+def _contains(many: tuple[object, ...] | str, one: object) -> bool:
+    return (isinstance(one, str) and one in many) if isinstance(many, str) else one in many

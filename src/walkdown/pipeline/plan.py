@@ -1,0 +1,120 @@
+"""The plan: a pipeline whose models are resolved to digests, ready to be run anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from walkdown import expressions
+from walkdown.spec import FINDING_NAMES, stage_names
+from walkdown.types import ModelInfo, Severity, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from walkdown.spec import PipelineSpec, PrepareSpec
+
+Decide = Literal["last", "any", "all", "vote"]
+
+DECISION_RULES_VERSION = 1
+"""Part of every plan's digest: raise it when `steps` or `findings` come to decide differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a plan: a model, and the condition under which it runs."""
+
+    name: str
+    model: ModelInfo
+    when: expressions.Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A severity, given to a finding when its condition holds (always, without one)."""
+
+    severity: Severity
+    when: expressions.Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A resolved pipeline. ``digest`` is the identity of all that can change a result.
+
+    Source, outputs and alerts are not part of it: they change where results go, not what they are.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    decide: Decide
+    asset: str | None
+    severity: tuple[Rule, ...]
+    prepare_digest: str
+    digest: str
+
+    @property
+    def input_px(self) -> int | None:
+        """The longest side that any stage looks at; None where one wants the whole image."""
+        sizes = [stage.model.input_px for stage in self.stages]
+        known = [size for size in sizes if size is not None]
+        return max(known) if len(known) == len(sizes) else None
+
+
+def make_plan(spec: PipelineSpec, models: Mapping[str, ModelInfo]) -> Plan:
+    """Resolve a checked specification; ``models`` maps each model's name in it to what it is."""
+    names = [stage.name for stage in spec.stages]
+    stages = tuple(
+        Stage(
+            name=stage.name,
+            model=models[stage.model],
+            when=_condition(stage.when, stage_names(names[:i])),
+        )
+        for i, stage in enumerate(spec.stages)
+    )
+    rules = tuple(
+        Rule(rule.severity, _condition(rule.when, FINDING_NAMES | stage_names(names)))
+        for rule in spec.severity
+    )
+    prepare = prepare_digest(spec.prepare)
+    return Plan(
+        name=spec.name,
+        stages=stages,
+        decide=spec.decide,
+        asset=spec.asset,
+        severity=rules,
+        prepare_digest=prepare,
+        digest=_plan_digest(spec, stages, prepare),
+    )
+
+
+def prepare_digest(prepare: PrepareSpec) -> str:
+    """Identity of the preparation: only what changes the pixels that a model sees.
+
+    The pixel limit does not: it decides whether there are any.
+    """
+    changes = prepare.model_dump(mode="json", exclude={"max_pixels"})
+    return digest_of("prepare", 1, changes)[:32]
+
+
+def cache_key(content: str, model_digest: str, prepare: str) -> str:
+    """Identity of a prediction: what the model saw, which model, and how it was prepared."""
+    return digest_of("prediction", content, model_digest, prepare)[:32]
+
+
+def _condition(
+    text: str | None, names: Mapping[str, tuple[str, ...]]
+) -> expressions.Condition | None:
+    return None if text is None else expressions.parse(text, names)
+
+
+def _plan_digest(spec: PipelineSpec, stages: tuple[Stage, ...], prepare: str) -> str:
+    return digest_of(
+        "plan",
+        DECISION_RULES_VERSION,
+        [(s.name, s.model.digest, s.when.text if s.when else None) for s in stages],
+        spec.decide,
+        spec.asset,
+        [rule.model_dump(mode="json") for rule in spec.severity],
+        prepare,
+        spec.prepare.max_pixels,
+    )
