@@ -1,0 +1,220 @@
+"""Results as plain rows: what the report's page, ``results.json`` and ``results.csv`` all show.
+
+JSON at the edge: nothing below this layer sees these rows. Text that is not valid Unicode (a file
+name of raw bytes) is spelled out with backslashes, and a number that is not finite becomes null, so
+that every reader of the files can read them.
+
+``results.json`` holds ``inspection``, ``counts`` and ``results``, worst score first; each result
+has the fields of `Result` with ``sha256`` for its content and ``name`` for the last part of
+``image``. ``results.csv`` has one line per result in the same order, in UTF-8:
+
+    image            path as it was given       taken_at       when the camera took it, UTC
+    status           done, partial, failed      camera         make and model
+    verdict          normal, anomaly, unusable  latitude_deg   of the camera, north is positive
+    score            0..1, 0.5 at the threshold longitude_deg  of the camera, east is positive
+    raw_score        the model's own number     altitude_m     of the camera
+    severity         of the worst finding       width_px       of the upright original
+    asset, viewpoint what was photographed      height_px      of the upright original
+    model            the one that decided       sha256         of the file
+    labels           separated by "; "          uri            where the image is
+    regions          how many                   recorded_at    when the result was written, UTC
+    area_pct         of the regions together    id             of the result
+    error            why it failed, in words
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from walkdown.types import Status, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+    from typing import TextIO
+
+    from walkdown.types import Inspection, Prediction, Result, StageResult
+
+Row = dict[str, object]
+
+COLUMNS = (
+    "image", "status", "verdict", "score", "raw_score", "severity", "asset", "viewpoint", "model",
+    "labels", "regions", "area_pct", "error", "taken_at", "camera", "latitude_deg", "longitude_deg",
+    "altitude_m", "width_px", "height_px", "sha256", "uri", "recorded_at", "id",
+)  # fmt: skip
+
+# A spreadsheet takes a cell that starts like this for a formula and would run it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def worst_first(results: Iterable[Result]) -> list[Result]:
+    """By score, highest first, then by name; what has no score comes last."""
+    return sorted(results, key=lambda r: (-(_number(r.score) or 0), r.score is None, r.image))
+
+
+def counts(results: Iterable[Result]) -> dict[str, int]:
+    """How many are normal, anomaly, unusable, failed; ``partial`` ones are among the first three.
+
+    What was recorded without a verdict counts as failed: it must not look inspected.
+    """
+    found = dict.fromkeys((*map(str, Verdict), "failed", "partial"), 0)
+    for result in results:
+        failed = result.status is Status.FAILED or result.verdict is None
+        found["failed" if failed else str(result.verdict)] += 1
+        found["partial"] += result.status is Status.PARTIAL and not failed
+    return found
+
+
+def shown_stage(result: Result) -> StageResult | None:
+    """The stage whose heat map and regions are drawn: the deciding one, if it has any."""
+    decided = result.decided_by
+    candidates = [decided, *reversed(result.stages)] if decided else list(reversed(result.stages))
+    return next((s for s in candidates if s.heatmap or s.prediction.regions), None)
+
+
+def inspection_row(inspection: Inspection) -> Row:
+    """The inspection's fields, with times as ISO 8601 in UTC."""
+    return {
+        "id": inspection.id,
+        "workspace": _text(inspection.workspace),
+        "pipeline": _text(inspection.pipeline),
+        "plan_digest": inspection.plan_digest,
+        "sources": [_text(source) for source in inspection.sources],
+        "actor": _text(inspection.actor),
+        "run": inspection.run,
+        "model": _text(inspection.model),
+        "threshold": _number(inspection.threshold),
+        "started_at": _time(inspection.started_at),
+        "finished_at": _time(inspection.finished_at),
+    }
+
+
+def result_row(result: Result) -> Row:
+    """One result with its stages; see the head of this module for the fields."""
+    image = _text(result.image) or ""
+    return {
+        "id": result.key.id,
+        "image": image,
+        "name": image.replace("\\", "/").rstrip("/").rpartition("/")[2] or image,
+        "uri": _text(result.uri),
+        "sha256": result.content,
+        "status": str(result.status),
+        "verdict": result.verdict and str(result.verdict),
+        "score": _number(result.score),
+        "raw_score": _number(result.raw_score),
+        "model": _text(result.model),
+        "severity": result.severity and str(result.severity),
+        "asset": _text(result.asset),
+        "viewpoint": _text(result.viewpoint),
+        "error": _text(result.error),
+        "width_px": result.width_px,
+        "height_px": result.height_px,
+        "recorded_at": _time(result.recorded_at),
+        **_exif_row(result),
+        "stages": [_stage_row(stage) for stage in result.stages],
+    }
+
+
+def write_csv(results: Sequence[Result], file: TextIO) -> None:
+    """One line per result under a line of `COLUMNS`; no cell can act as a formula."""
+    writer = csv.writer(file)
+    writer.writerow(COLUMNS)
+    for result in results:
+        row = result_row(result) | _summary(shown_stage(result))
+        writer.writerow([_cell(row[column]) for column in COLUMNS])
+
+
+def write_json(inspection: Inspection, results: Sequence[Result], file: TextIO) -> None:
+    """The inspection, its counts, and one result per line."""
+    file.write(f'{{"inspection": {dumps(inspection_row(inspection))},\n')
+    file.write(f'"counts": {dumps(counts(results))},\n"results": [')
+    for number, result in enumerate(results):
+        file.write(",\n" if number else "\n")
+        file.write(dumps(result_row(result)))
+    file.write("\n]}\n")
+
+
+def dumps(value: object) -> str:
+    """JSON in plain ASCII, that may also stand inside an HTML script element.
+
+    >>> dumps("</script>")
+    '"\\\\u003c/script\\\\u003e"'
+    """
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _exif_row(result: Result) -> Row:
+    exif = result.exif
+    return {
+        "taken_at": _time(exif.taken_at),
+        "camera": _text(exif.camera),
+        "latitude_deg": _number(exif.latitude_deg),
+        "longitude_deg": _number(exif.longitude_deg),
+        "altitude_m": _number(exif.altitude_m),
+    }
+
+
+def _stage_row(stage: StageResult) -> Row:
+    return {
+        "stage": _text(stage.stage),
+        "model": _text(stage.model),
+        "digest": stage.digest,
+        "heatmap": stage.heatmap,
+        **_prediction_row(stage.prediction),
+    }
+
+
+def _prediction_row(prediction: Prediction) -> Row:
+    return {
+        "verdict": prediction.verdict and str(prediction.verdict),
+        "score": _number(prediction.score),
+        "raw_score": _number(prediction.raw_score),
+        "p_normal": _number(prediction.p_normal),
+        "labels": [_text(label) for label in prediction.labels],
+        "error": _text(prediction.error),
+        "regions": [
+            {
+                "box": list(region.box),
+                "area_pct": _number(region.area_pct),
+                "score": _number(region.score),
+                "label": _text(region.label),
+            }
+            for region in prediction.regions
+        ],
+    }
+
+
+def _summary(stage: StageResult | None) -> Row:
+    if stage is None:
+        return {"labels": None, "regions": 0, "area_pct": 0}
+    regions = stage.prediction.regions
+    labels = dict.fromkeys((*stage.prediction.labels, *(region.label for region in regions)))
+    area = _number(sum(region.area_pct for region in regions))
+    return {
+        "labels": "; ".join(_text(label) or "" for label in labels),
+        "regions": len(regions),
+        "area_pct": None if area is None else round(area, 4),
+    }
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _time(value: datetime | None) -> str | None:
+    return None if value is None else value.astimezone(UTC).isoformat(timespec="seconds")
