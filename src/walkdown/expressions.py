@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from walkdown.errors import SpecError
 
@@ -22,7 +22,9 @@ Value = None | bool | int | float | str | tuple["Value", ...]
 
 MAX_LENGTH = 2000
 
-_COMPARE: dict[type[ast.cmpop], Callable[[object, object], bool]] = {
+_PLAIN = (bool, int, float, str, tuple)
+
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
@@ -121,7 +123,7 @@ def _value(node: ast.expr, env: Mapping[str, Value | Mapping[str, Value]]) -> ob
             return tuple(_value(part, env) for part in parts)
         case ast.Attribute(value=ast.Name(id=name), attr=attribute):
             fields = env.get(name)
-            return fields.get(attribute) if hasattr(fields, "get") else None
+            return None if fields is None or isinstance(fields, _PLAIN) else fields.get(attribute)
         case ast.Name(id=name):
             return env.get(name)
         case ast.Compare():
@@ -150,7 +152,7 @@ def _compare(op: ast.cmpop, left: object, right: object) -> bool:
     if left is None or right is None or isinstance(left, str) is not isinstance(right, str):
         return False
     try:
-        return _COMPARE[type(op)](left, right)
+        return bool(_COMPARE[type(op)](left, right))
     except TypeError:
         return False
 

@@ -56,6 +56,9 @@ class Source(Protocol):
     def read(self, ref: ImageRef) -> bytes:
         """The bytes of one capture. Raises `ImageError` when it is gone or can't be read."""
 
+    def left_out(self) -> list[tuple[str, str]]:
+        """After `refs`: (name, reason) of what was there and is no image, such as a text file."""
+
 
 class Blobs(Protocol):
     """Named bytes. Keys are relative, ``/`` between parts; one that tries to leave is refused."""
@@ -157,8 +160,8 @@ class Analytics(Protocol):
     def query(self, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
         """Column names and rows of a question on the documented views. Raises `StoreError`."""
 
-    def clear(self) -> None:
-        """Remove all batches, before a rebuild."""
+    def keep(self, batch_ids: Iterable[str]) -> None:
+        """Remove all other batches, after a rebuild."""
 
 
 class Notifier(Protocol):

@@ -121,7 +121,6 @@ class OutputsSpec(_Strict):
     images: bool = Field(
         default=True, description="a copy of each image, by content, for report and replay"
     )
-    lake: bool = Field(default=True, description="the files that `walkdown query` reads")
 
 
 class _AlertSpec(_Strict):
@@ -158,8 +157,8 @@ class WebhookAlertSpec(_AlertSpec):
 AlertSpec = Annotated[LogAlertSpec | SmtpAlertSpec | WebhookAlertSpec, Field(discriminator="to")]
 
 DEFAULT_SEVERITY = (
-    SeverityRule(severity=Severity.HIGH, when="score >= 0.9"),
-    SeverityRule(severity=Severity.MEDIUM, when="score >= 0.7"),
+    SeverityRule(severity=Severity.HIGH, when="score >= 0.8"),
+    SeverityRule(severity=Severity.MEDIUM, when="score >= 0.6"),
     SeverityRule(severity=Severity.LOW),
 )
 

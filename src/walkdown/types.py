@@ -164,6 +164,7 @@ class ModelInfo:
 
     ``label`` is what people read (``cells@3``), ``digest`` what identity is made of. ``input_px``
     is the longest side the model looks at: the decoder may shrink an image to no less than that.
+    ``threshold`` is the raw score from which on it sees an anomaly, where it has one to show.
     """
 
     label: str
@@ -171,6 +172,7 @@ class ModelInfo:
     kind: StageKind = "inline"
     max_batch: int = 16
     input_px: int | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

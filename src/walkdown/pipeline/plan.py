@@ -96,11 +96,6 @@ def prepare_digest(prepare: PrepareSpec) -> str:
     return digest_of("prepare", 1, changes)[:32]
 
 
-def cache_key(content: str, model_digest: str, prepare: str) -> str:
-    """Identity of a prediction: what the model saw, which model, and how it was prepared."""
-    return digest_of("prediction", content, model_digest, prepare)[:32]
-
-
 def _condition(
     text: str | None, names: Mapping[str, tuple[str, ...]]
 ) -> expressions.Condition | None:
@@ -116,5 +111,4 @@ def _plan_digest(spec: PipelineSpec, stages: tuple[Stage, ...], prepare: str) ->
         spec.asset,
         [rule.model_dump(mode="json") for rule in spec.severity],
         prepare,
-        spec.prepare.max_pixels,
     )

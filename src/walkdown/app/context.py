@@ -1,0 +1,46 @@
+"""What every use case is given: the ports, already connected. Only `wiring` makes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from walkdown.models.artefact import Artefact
+    from walkdown.ports import (
+        Analytics,
+        Blobs,
+        Model,
+        Notifier,
+        Outbox,
+        Records,
+        Source,
+        Versions,
+    )
+    from walkdown.spec import AlertSpec, Settings, SourceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The object graph of one workspace.
+
+    ``sources`` opens the photographs of a source specification, ``notifiers`` the channel of an
+    alert specification, ``open_model`` a loaded artefact under a label.
+    """
+
+    home: Path
+    settings: Settings
+    blobs: Blobs
+    records: Records
+    outbox: Outbox
+    versions: Versions
+    analytics: Analytics
+    clock: Callable[[], datetime]
+    sources: Callable[[SourceSpec], Source]
+    notifiers: Callable[[AlertSpec], Notifier]
+    open_model: Callable[[Artefact, str], Model]
+    origins: Mapping[str, str]

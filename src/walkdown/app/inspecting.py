@@ -1,0 +1,158 @@
+"""Inspect photographs with a pipeline: what is done is skipped, what failed is tried again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from walkdown.app.delivery import Delivery
+from walkdown.app.versions import open_version, resolve
+from walkdown.errors import SpecError
+from walkdown.pipeline.plan import make_plan
+from walkdown.runners import local
+from walkdown.runners.recording import Recorder
+from walkdown.runners.worker import Work
+from walkdown.types import Inspection, Status, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from walkdown.app.context import App
+    from walkdown.pipeline.plan import Plan
+    from walkdown.ports import Model, Progress, Source
+    from walkdown.spec import PipelineSpec
+    from walkdown.types import ImageRef, Result, ResultKey
+
+Seen = Literal["done", "partial", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One image of an inspection. ``skipped`` carries the result that was stored before."""
+
+    status: Seen
+    result: Result
+
+
+@dataclass(slots=True)
+class Inspecting:
+    """An inspection under way: iterate over `lines` to the end to carry it out.
+
+    ``left_out`` are (name, reason) of files in a folder that are no images.
+    """
+
+    app: App
+    spec: PipelineSpec
+    plan: Plan
+    models: dict[str, Model]
+    inspection: Inspection
+    source: Source
+    refs: list[ImageRef]
+    left_out: list[tuple[str, str]]
+    delivery: Delivery
+    progress: Progress
+
+    def lines(self) -> Iterator[Line]:
+        """Every image once, first those that were done before, then as they are recorded."""
+        recorder = self._recorder()
+        self.app.records.save_inspection(self.inspection)
+        keys = [recorder.key(ref.capture_id) for ref in self.refs]
+        self.app.records.add_members(self.inspection.id, list(zip(self.refs, keys, strict=True)))
+        self.delivery.deliver()
+        self.progress.start("inspecting", len(self.refs))
+        done = {r.key: r for r in self.app.records.results(keys=keys) if r.status is Status.DONE}
+        yield from self._skipped(keys, done)
+        todo = [r for r, k in zip(self.refs, keys, strict=True) if k not in done]
+        yield from self._look(recorder, todo)
+        self.delivery.deliver()
+        self.app.records.save_inspection(replace(self.inspection, finished_at=self.app.clock()))
+
+    def _skipped(self, keys: Sequence[ResultKey], done: dict[ResultKey, Result]) -> Iterator[Line]:
+        for ref, key in zip(self.refs, keys, strict=True):
+            if key in done:
+                self.progress.advance()
+                yield Line("skipped", replace(done[key], image=ref.name))
+
+    def _look(self, recorder: Recorder, todo: Sequence[ImageRef]) -> Iterator[Line]:
+        work = Work(
+            plan=self.plan,
+            models=self.models,
+            source=self.source,
+            blobs=self.app.blobs,
+            records=self.app.records,
+            outputs=self.spec.outputs,
+            max_pixels=self.spec.prepare.max_pixels,
+        )
+        for results in local.run(work, recorder, todo, workers=self.app.settings.workers):
+            self.delivery.deliver()
+            for result in results:
+                self.progress.advance()
+                yield Line(result.status.value, result)
+
+    def _recorder(self) -> Recorder:
+        told = [alert.min_severity for alert in self.spec.alerts]
+        return Recorder(
+            plan=self.plan,
+            records=self.app.records,
+            workspace=self.app.settings.workspace,
+            inspection=self.inspection.id,
+            run=self.inspection.run,
+            actor=self.app.settings.actor,
+            clock=self.app.clock,
+            alert_from=min(told, key=lambda s: s.rank) if told else None,
+        )
+
+
+def inspect(app: App, spec: PipelineSpec, *, again: bool = False, progress: Progress) -> Inspecting:
+    """Prepare an inspection: models are opened and checked before the first image is touched."""
+    if spec.source is None:
+        raise SpecError(f"pipeline {spec.name!r} names no source: give the photographs as PATH")
+    versions = {name: resolve(app, name) for name in {s.model for s in spec.stages}}
+    opened = {name: open_version(app, version) for name, version in versions.items()}
+    plan = make_plan(spec, {name: model.info for name, model in opened.items()})
+    source = app.sources(spec.source)
+    progress.start("listing photographs", None)
+    refs = list(source.refs())
+    return Inspecting(
+        app=app,
+        spec=spec,
+        plan=plan,
+        models={model.info.digest: model for model in opened.values()},
+        inspection=_inspection(app, spec, plan, again=again),
+        source=source,
+        refs=refs,
+        left_out=source.left_out(),
+        delivery=Delivery(
+            records=app.records,
+            outbox=app.outbox,
+            analytics=app.analytics,
+            pipeline=spec.name,
+            channels=[(a.min_severity, app.notifiers(a)) for a in spec.alerts],
+            note=progress.note,
+        ),
+        progress=progress,
+    )
+
+
+def _inspection(app: App, spec: PipelineSpec, plan: Plan, *, again: bool) -> Inspection:
+    """The unfinished inspection of the same plan and source, or a new one."""
+    sources = spec.source.paths if spec.source else ()
+    past = [i for i in app.records.inspections() if i.plan_digest == plan.digest]
+    for old in past:
+        if old.finished_at is None and old.sources == sources and (old.run > 0) is again:
+            return old
+    now = app.clock()
+    run = 1 + max((i.run for i in past), default=0) if again else 0
+    short = digest_of(plan.digest, sources, run)[:6]
+    return Inspection(
+        id=f"{now:%Y%m%d-%H%M%S}-{short}",
+        workspace=app.settings.workspace,
+        pipeline=spec.name,
+        plan_digest=plan.digest,
+        sources=sources,
+        actor=app.settings.actor,
+        started_at=now,
+        run=run,
+        model=", ".join(stage.model.label for stage in plan.stages),
+        threshold=plan.stages[-1].model.threshold,
+    )

@@ -1,0 +1,46 @@
+"""From what a user named (a model, a pipeline file, paths) to one checked specification."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from walkdown.errors import SpecError
+from walkdown.spec import MODEL, PipelineSpec, SourceSpec, load_pipeline, one_stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def pipeline_of(
+    *,
+    model: str | None,
+    file: Path | None,
+    paths: Sequence[str] = (),
+    max_pixels: int | None = None,
+) -> PipelineSpec:
+    """The pipeline to run; arguments win over the file. Raises `SpecError`."""
+    spec = load_pipeline(file) if file is not None else one_stage(_checked(model or ""))
+    if paths:
+        old = spec.source
+        source = SourceSpec(
+            paths=tuple(paths),
+            include=old.include if old else (),
+            exclude=old.exclude if old else (),
+        )
+        spec = spec.model_copy(update={"source": source})
+    elif spec.source is not None and file is not None:
+        # Paths in a file are meant from where the file lies, not from where the command is run.
+        below = tuple(str(file.parent / path) for path in spec.source.paths)
+        spec = spec.model_copy(update={"source": spec.source.model_copy(update={"paths": below})})
+    if max_pixels is not None:
+        prepare = spec.prepare.model_copy(update={"max_pixels": max_pixels})
+        spec = spec.model_copy(update={"prepare": prepare})
+    return spec
+
+
+def _checked(model: str) -> str:
+    if not re.match(MODEL, model):
+        raise SpecError(f"{model!r} names no model: write name, name@alias or name@3")
+    return model

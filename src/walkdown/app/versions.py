@@ -1,0 +1,39 @@
+"""Names and numbers of models: from what a user wrote to one immutable version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from walkdown.errors import NotFound
+from walkdown.models import artefact
+
+if TYPE_CHECKING:
+    from walkdown.app.context import App
+    from walkdown.ports import Model
+    from walkdown.types import ModelVersion
+
+LIVE = "live"
+
+
+def resolve(app: App, name: str) -> ModelVersion:
+    """The version behind ``name``, ``name@alias`` or ``name@3``. Raises `NotFound` with what is."""
+    base, _, which = name.partition("@")
+    versions = app.versions.versions(base)
+    if not versions:
+        known = sorted({v.name for v in app.versions.versions()})
+        there = f"there are: {', '.join(known)}" if known else "there are none yet"
+        raise NotFound(
+            f"no model {base!r} in this workspace ({app.home}); {there}. "
+            f"Train it: walkdown train {base} --normal FOLDER"
+        )
+    which = which or LIVE
+    for version in versions:
+        if which in (str(version.version), *version.aliases):
+            return version
+    have = ", ".join(f"{base}@{a}" for v in versions for a in (str(v.version), *v.aliases))
+    raise NotFound(f"no version {name!r}; there are: {have}")
+
+
+def open_version(app: App, version: ModelVersion) -> Model:
+    """The model of a version, checked byte by byte. Raises `ArtefactError`."""
+    return app.open_model(artefact.load(version.digest, app.blobs), version.label)

@@ -1,0 +1,5 @@
+"""The command line: parse, build, call, print. Every decision is made below it."""
+
+from walkdown.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,48 @@
+"""Kinds of model by name: where their code is. Built-ins and third parties come in by one door.
+
+A package adds a kind with an entry point in the group ``walkdown.models``, whose object is called
+as ``kind(artefact, label=...)`` and returns something with the `Model` port.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from walkdown.errors import MissingExtra, NotFound
+
+if TYPE_CHECKING:
+    from walkdown.models.artefact import Artefact
+    from walkdown.ports import Model
+
+GROUP = "walkdown.models"
+
+BUILT_IN: dict[str, tuple[str, str | None]] = {
+    "memory_bank": ("walkdown.models.memory_bank:MemoryBank", None),
+    "fake": ("walkdown.models.fake:Fake", None),
+}
+"""Kind -> (dotted path of its class, the extra that it needs)."""
+
+
+def open_model(artefact: Artefact, *, label: str) -> Model:
+    """The model that an artefact describes. Raises `NotFound` for a kind nobody provides."""
+    model: Model = _factory(artefact.kind)(artefact, label=label)
+    return model
+
+
+def _factory(kind: str) -> Any:
+    if kind in BUILT_IN:
+        path, extra = BUILT_IN[kind]
+        module, _, name = path.partition(":")
+        try:
+            return getattr(import_module(module), name)
+        except ImportError as e:
+            if extra is None:
+                raise
+            raise MissingExtra(extra, f"a model of kind {kind!r}") from e
+    found = {e.name: e for e in entry_points(group=GROUP)}
+    if kind not in found:
+        known = ", ".join(sorted({*BUILT_IN, *found}))
+        raise NotFound(f"no installed package provides models of kind {kind!r}; known: {known}")
+    return found[kind].load()

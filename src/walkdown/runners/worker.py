@@ -1,0 +1,176 @@
+"""What happens to a few images in one thread: read, decode, every stage that the plan asks for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from walkdown.errors import ImageError, WalkdownError
+from walkdown.imaging import heatmaps
+from walkdown.imaging.decode import decode
+from walkdown.pipeline.keys import cache_key, heatmap_key, image_key
+from walkdown.pipeline.steps import Decision, next_step
+from walkdown.types import Exif, ImageRef, Photo, Prediction, StageResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from walkdown.pipeline.plan import Plan, Stage
+    from walkdown.ports import Blobs, Model, Records, Source
+    from walkdown.spec import OutputsSpec
+
+Cached = tuple[Prediction, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All that a worker needs. ``models`` holds the plan's models by digest."""
+
+    plan: Plan
+    models: Mapping[str, Model]
+    source: Source
+    blobs: Blobs
+    records: Records
+    outputs: OutputsSpec
+    max_pixels: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What is known of one image when its way through the plan has ended, or broken off."""
+
+    ref: ImageRef
+    error: str | None = None
+    content: str | None = None
+    width_px: int | None = None
+    height_px: int | None = None
+    exif: Exif = field(default_factory=Exif)
+    stages: list[StageResult] = field(default_factory=list)
+    cache: list[tuple[str, Prediction, str | None]] = field(default_factory=list)
+    decision: Decision | None = None
+
+
+@dataclass(slots=True)
+class _InHand:
+    outcome: Outcome
+    data: bytes
+    photo: Photo | None = None
+
+
+def look(work: Work, refs: Sequence[ImageRef]) -> list[Outcome]:
+    """Take these images through the plan. A bad image is a failed outcome, never an exception."""
+    hands = [_take(work, ref) for ref in refs]
+    known = _known(work, [h.outcome for h in hands])
+    waiting = [h for h in hands if h.outcome.error is None]
+    while waiting:
+        calls: dict[str, list[_InHand]] = {}
+        for hand in waiting:
+            step = next_step(work.plan, hand.outcome.stages)
+            if isinstance(step, Decision):
+                hand.outcome.decision = step
+            else:
+                calls.setdefault(step.stage.name, []).append(hand)
+        stages = {stage.name: stage for stage in work.plan.stages}
+        for name, group in calls.items():
+            _run_stage(work, stages[name], group, known)
+        waiting = [h for group in calls.values() for h in group if h.outcome.error is None]
+    return [hand.outcome for hand in hands]
+
+
+def _take(work: Work, ref: ImageRef) -> _InHand:
+    outcome = Outcome(ref, error=ref.problem)
+    if ref.problem is not None:
+        return _InHand(outcome, b"")
+    try:
+        data = work.source.read(ref)
+    except ImageError as e:
+        outcome.error = str(e)
+        return _InHand(outcome, b"")
+    outcome.content = hashlib.sha256(data).hexdigest()
+    hand = _InHand(outcome, data)
+    try:
+        _decode(work, hand)
+    except ImageError as e:
+        outcome.error = str(e)
+    else:
+        if work.outputs.images:
+            _keep(work.blobs, image_key(outcome.content), data)
+    return hand
+
+
+def _decode(work: Work, hand: _InHand) -> None:
+    photo = decode(
+        hand.data,
+        name=hand.outcome.ref.name,
+        at_least_px=work.plan.input_px,
+        max_pixels=work.max_pixels,
+    )
+    hand.photo = photo
+    outcome = hand.outcome
+    outcome.width_px, outcome.height_px = photo.width_px, photo.height_px
+    outcome.exif = photo.exif
+
+
+def _keep(blobs: Blobs, key: str, data: bytes) -> None:
+    """Store bytes under a name made from them; what is there already is the same."""
+    if not blobs.exists(key):
+        blobs.put(key, data)
+
+
+def _known(work: Work, outcomes: Sequence[Outcome]) -> dict[str, Cached]:
+    keys = {
+        cache_key(o.content, stage.model.digest, work.plan.prepare_digest)
+        for o in outcomes
+        if o.content is not None
+        for stage in work.plan.stages
+    }
+    return work.records.cached(keys)
+
+
+def _run_stage(
+    work: Work, stage: Stage, group: Sequence[_InHand], known: Mapping[str, Cached]
+) -> None:
+    fresh: list[_InHand] = []
+    for hand in group:
+        key = _key(work, stage, hand)
+        if key in known:
+            prediction, heatmap = known[key]
+            hand.outcome.stages.append(_result(stage, prediction, heatmap))
+        else:
+            fresh.append(hand)
+    for at in range(0, len(fresh), stage.model.max_batch):
+        batch = fresh[at : at + stage.model.max_batch]
+        for hand, prediction in zip(batch, _predict(work, stage, batch), strict=True):
+            _finish(work, stage, hand, prediction)
+
+
+def _predict(work: Work, stage: Stage, batch: Sequence[_InHand]) -> list[Prediction]:
+    photos = [hand.photo for hand in batch if hand.photo is not None]
+    try:
+        return work.models[stage.model.digest].predict(photos)
+    except WalkdownError as e:
+        failed = Prediction(verdict=None, score=None, raw_score=None, error=str(e))
+        return [failed] * len(batch)
+
+
+def _finish(work: Work, stage: Stage, hand: _InHand, prediction: Prediction) -> None:
+    """Store the heat map, then note the prediction; only a good one is worth remembering."""
+    assert hand.outcome.content is not None  # noqa: S101 - a decoded image has been hashed
+    heatmap = None
+    if prediction.heatmap is not None and work.outputs.heatmaps:
+        heatmap = heatmap_key(hand.outcome.content, stage.model.digest, work.plan.prepare_digest)
+        _keep(work.blobs, heatmap, heatmaps.to_png(prediction.heatmap))
+    bare = replace(prediction, heatmap=None)
+    hand.outcome.stages.append(_result(stage, bare, heatmap))
+    if bare.error is None:
+        hand.outcome.cache.append((_key(work, stage, hand), bare, heatmap))
+
+
+def _key(work: Work, stage: Stage, hand: _InHand) -> str:
+    content = hand.outcome.content or ""
+    return cache_key(content, stage.model.digest, work.plan.prepare_digest)
+
+
+def _result(stage: Stage, prediction: Prediction, heatmap: str | None) -> StageResult:
+    return StageResult(stage.name, stage.model.label, stage.model.digest, prediction, heatmap)

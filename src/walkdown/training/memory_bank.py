@@ -1,0 +1,241 @@
+"""Fitting a memory bank on normal photographs, and its threshold by cross-fitting.
+
+Two passes over the photographs. The first extracts patches into a pool of bounded size, from which
+the bank is chosen. The second scores each photograph by a bank that was chosen without it (and
+scaled without it), in the very graph that will run later: from these scores comes the threshold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from walkdown.errors import ImageError, TrainingError
+from walkdown.evaluate import scores, thresholds
+from walkdown.models import artefact, memory_bank
+from walkdown.models.memory_bank import InputSize
+from walkdown.parallel import ordered_map
+from walkdown.training import backbones, coreset, graph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from walkdown.models.artefact import Artefact
+    from walkdown.ports import Progress
+    from walkdown.training.backbones import Trunk
+    from walkdown.types import ImageRef, Photo
+
+    Load = Callable[[ImageRef, int | None], Photo]
+
+MIN_IMAGES = 5
+MIN_SIDE_PX, MAX_SIDE_PX = 384, 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a bank is fitted. The defaults were chosen on training images only: docs/experiments.md.
+
+    ``worst_pct`` of a typical image's cells make the raw score. ``pool`` bounds the patches that
+    the bank of ``bank`` rows is chosen from, and so time and memory of the fit.
+    """
+
+    false_alarms: float = 0.01
+    bank: int = 2000
+    pool: int = 80_000
+    folds: int = 5
+    calibrate: int = 400
+    worst_pct: float = 0.3
+    strides: tuple[int, ...] = (8, 16)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted model and what is worth telling of it. ``left_out`` are (name, reason) pairs."""
+
+    artefact: Artefact
+    threshold: thresholds.Threshold
+    images: int
+    calibration: tuple[float, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """What the first pass keeps of a photograph: some of its raw patches, (n, d)."""
+
+    ref: ImageRef
+    content: str
+    cells: int
+    patches: NDArray[np.float32]
+
+
+def fit(
+    refs: Sequence[ImageRef], load: Load, *, options: Options, workers: int, progress: Progress
+) -> Fit:
+    """Fit on photographs that are all normal. Raises `TrainingError` where they are too few.
+
+    ``load(ref, at_least_px)`` decodes one photograph; what it can't decode is left out, and so is
+    an exact copy of another photograph, which would make the cross-fitting lie.
+    """
+    trunk = backbones.trunk(backbones.lite2(), strides=options.strides)
+    size = InputSize(_long_side(refs, load), graph.MULTIPLE_PX)
+    images, left_out = _extract(refs, load, trunk, size, options, workers, progress)
+    if len(images) < MIN_IMAGES:
+        raise TrainingError(_too_few(len(images), left_out))
+    channels = tuple(trunk.channels[s] for s in sorted(options.strides))
+    worst = max(1, round(float(np.median([i.cells for i in images])) * options.worst_pct / 100.0))
+    bank = _Banks(trunk, channels, worst, options)
+    raw = _cross_fit(images, load, bank, size, workers, progress)
+    progress.start("choosing the bank", 1)
+    whole = bank.choose(images)
+    progress.advance()
+    threshold = thresholds.from_false_alarms(raw, options.false_alarms)
+    card = _card(images, size, raw, threshold, options, worst)
+    packed = artefact.pack(memory_bank.KIND, card, {memory_bank.GRAPH: whole})
+    return Fit(packed, threshold, len(images), tuple(raw), tuple(left_out))
+
+
+def _long_side(refs: Sequence[ImageRef], load: Load) -> int:
+    """The side to scale to: that of the typical photograph, within what is worth its time."""
+    sides = []
+    for ref in refs[:: max(1, len(refs) // 16)]:
+        try:
+            photo = load(ref, MAX_SIDE_PX)
+        except ImageError:
+            continue
+        sides.append(max(photo.width_px, photo.height_px))
+    typical = float(np.median(sides)) if sides else float(MIN_SIDE_PX)
+    multiple = graph.MULTIPLE_PX
+    return int(np.clip(round(typical / multiple) * multiple, MIN_SIDE_PX, MAX_SIDE_PX))
+
+
+def _extract(
+    refs: Sequence[ImageRef],
+    load: Load,
+    trunk: Trunk,
+    size: InputSize,
+    options: Options,
+    workers: int,
+    progress: Progress,
+) -> tuple[list[_Image], list[tuple[str, str]]]:
+    session = memory_bank.open_graph(graph.extractor(trunk), threads=1)
+    quota = max(1, options.pool // max(1, len(refs)))
+
+    def one(numbered: tuple[int, ImageRef]) -> _Image | tuple[str, str]:
+        number, ref = numbered
+        try:
+            photo = load(ref, size.long_side_px)
+        except ImageError as e:
+            return ref.name, str(e)
+        pixels = memory_bank.scaled(photo, size)
+        patches = session.run(["patches"], {"image": pixels})[0].T
+        some = np.random.default_rng((options.seed, number)).permutation(len(patches))[:quota]
+        return _Image(ref, photo.content, len(patches), np.ascontiguousarray(patches[some]))
+
+    progress.start("looking at normal photographs", len(refs))
+    images: dict[str, _Image] = {}
+    left_out: list[tuple[str, str]] = []
+    for found in ordered_map(one, enumerate(refs), workers=workers):
+        progress.advance()
+        if isinstance(found, tuple):
+            left_out.append(found)
+        elif found.content in images:
+            twin = images[found.content].ref.name
+            left_out.append((found.ref.name, f"an exact copy of {twin}"))
+        else:
+            images[found.content] = found
+    return list(images.values()), left_out
+
+
+def _too_few(count: int, left_out: Sequence[tuple[str, str]]) -> str:
+    text = f"{count} normal photographs can be used; at least {MIN_IMAGES} are needed"
+    if left_out:
+        name, reason = left_out[0]
+        text += f" ({len(left_out)} were left out, the first: {name}: {reason})"
+    return f"{text}; 20 or more give a threshold that means something"
+
+
+@dataclass(frozen=True, slots=True)
+class _Banks:
+    """Makes detector graphs from the patches of some images."""
+
+    trunk: Trunk
+    channels: tuple[int, ...]
+    worst_cells: int
+    options: Options
+
+    def choose(self, images: Sequence[_Image]) -> bytes:
+        raw = np.concatenate([image.patches for image in images])
+        scaling = graph.scaling_of(raw, self.channels)
+        patches = scaling.apply(raw)
+        rows = coreset.select(patches, self.options.bank, seed=self.options.seed)
+        return graph.detector(self.trunk, scaling, patches[rows], worst_cells=self.worst_cells)
+
+
+def _cross_fit(
+    images: Sequence[_Image],
+    load: Load,
+    banks: _Banks,
+    size: InputSize,
+    workers: int,
+    progress: Progress,
+) -> list[float]:
+    """Sorted raw scores of normal images, each by a bank that holds nothing of it."""
+    options = banks.options
+    folds = min(options.folds, len(images))
+    order = np.random.default_rng(options.seed).permutation(len(images))
+    step = max(1, -(-len(images) // options.calibrate))
+    fold_of = {int(i): at % folds for at, i in enumerate(order)}
+    judged = {int(i) for i in order[::step]}
+    progress.start("cross-fitting the threshold", len(judged))
+    raw: list[float] = []
+    for fold in range(folds):
+        inside = [image for i, image in enumerate(images) if fold_of[i] != fold]
+        held_out = [
+            image.ref for i, image in enumerate(images) if fold_of[i] == fold and i in judged
+        ]
+        session = memory_bank.open_graph(banks.choose(inside), threads=1)
+
+        def one(ref: ImageRef, session: memory_bank.Session = session) -> float:
+            return memory_bank.look(session, load(ref, size.long_side_px), size)[0]
+
+        for score in ordered_map(one, held_out, workers=workers):
+            raw.append(score)
+            progress.advance()
+    return sorted(raw)
+
+
+def _card(
+    images: Sequence[_Image],
+    size: InputSize,
+    raw: Sequence[float],
+    threshold: thresholds.Threshold,
+    options: Options,
+    worst_cells: int,
+) -> dict[str, object]:
+    """All that the model needs to be read, and all that went into it; no time, no path."""
+    backbone = backbones.lite2()
+    return {
+        "input": asdict(size),
+        "score": {
+            "threshold": threshold.value,
+            "exponent": scores.exponent_for(raw, threshold.value),
+            "calibration": list(raw),
+            "worst_cells": worst_cells,
+        },
+        "false_alarms": asdict(threshold),
+        "backbone": {
+            "name": backbone.name,
+            "licence": backbone.licence,
+            "weights_sha256": backbone.sha256,
+        },
+        "training": {
+            "options": asdict(options),
+            "images": sorted(image.content for image in images),
+        },
+    }

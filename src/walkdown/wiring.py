@@ -1,0 +1,105 @@
+"""The composition root: builds the object graph of a workspace; only here adapters have names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from walkdown.app.context import App
+from walkdown.errors import SpecError, StoreError
+from walkdown.registry import open_model
+from walkdown.settings import environment, load_settings
+from walkdown.spec import SmtpAlertSpec, WebhookAlertSpec
+from walkdown.stores.files import FileBlobs
+from walkdown.stores.folders import FolderSource
+from walkdown.stores.lake import Lake
+from walkdown.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from walkdown.models.artefact import Artefact
+    from walkdown.ports import Model, Notifier, Source
+    from walkdown.settings import Effective
+    from walkdown.spec import AlertSpec, SourceSpec
+
+
+def utc_now() -> datetime:
+    """The clock of everything that runs for real."""
+    return datetime.now(UTC)
+
+
+def open_workspace(folder: str | None = None, **given: object) -> App:
+    """The workspace of a folder, made if it is new; settings may be overridden by keyword."""
+    return build(load_settings(folder, given, environment()))
+
+
+def build(effective: Effective) -> App:
+    """Connect everything for these settings. Raises `StoreError` where the folder can't be used."""
+    home, settings = effective.home, effective.settings
+    _make(home)
+    store = SqliteStore(home / "records.sqlite", workspace=settings.workspace, clock=utc_now)
+    return App(
+        home=home,
+        settings=settings,
+        blobs=FileBlobs(home / "blobs"),
+        records=store,
+        outbox=store,
+        versions=store,
+        analytics=Lake(home / "lake"),
+        clock=utc_now,
+        sources=_source,
+        notifiers=partial(_notifier, env=environment()),
+        open_model=_model,
+        origins=effective.origins,
+    )
+
+
+def _make(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise StoreError(
+            f"cannot make the workspace {home}: {e.strerror}; choose another: --workspace DIR"
+        ) from e
+
+
+def _source(spec: SourceSpec) -> Source:
+    return FolderSource(spec.paths, include=spec.include, exclude=spec.exclude)
+
+
+def _model(artefact: Artefact, label: str) -> Model:
+    return open_model(artefact, label=label)
+
+
+def _notifier(spec: AlertSpec, env: Mapping[str, str]) -> Notifier:
+    """The channel of an alert; imported only when a pipeline has one, since smtplib is slow."""
+    if isinstance(spec, SmtpAlertSpec):
+        from walkdown.notify.smtp import SmtpNotifier
+
+        return SmtpNotifier(
+            host=spec.host,
+            port=spec.port,
+            sender=spec.sender,
+            recipients=spec.recipients,
+            username=spec.username,
+            password=_secret(spec.password_env, env),
+            security=spec.security,
+        )
+    if isinstance(spec, WebhookAlertSpec):
+        from walkdown.notify.webhook import WebhookNotifier
+
+        return WebhookNotifier(spec.url, secret=_secret(spec.secret_env, env), clock=utc_now)
+    from walkdown.notify.log import LogNotifier
+
+    return LogNotifier()
+
+
+def _secret(name: str | None, env: Mapping[str, str]) -> str | None:
+    if name is None:
+        return None
+    if not env.get(name):
+        raise SpecError(f"an alert needs the environment variable {name}, which is not set")
+    return env[name]
