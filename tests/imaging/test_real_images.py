@@ -83,3 +83,11 @@ def test_cmyk_of_a_real_file_shows_red_on_black(robust: Path) -> None:
         pixels = opened(robust, name).pixels
         assert pixels[0, 0, 0] > 200, name
         assert pixels[90, 90].max() < 20, name
+
+
+def test_a_damaged_item_type_in_a_heic_does_not_end_the_process(robust: Path) -> None:
+    good = next(robust.rglob("samplefilehub.heif")).read_bytes()
+    for word in (b"Exif\0", b"mime\0", b"application/rdf"):
+        data = good.replace(word, b"\xf2" + word[1:], 1)
+        assert data != good
+        assert decode(data, name="a").width_px == 640

@@ -190,7 +190,7 @@ def _heic(data: bytes) -> ImageFile:
         plugin = importlib.import_module("pi_heif")
     except ImportError as err:
         raise ImageError(str(MissingExtra("heic", "HEIC"))) from err
-    return cast("ImageFile", plugin.HeifImageFile(io.BytesIO(data)))
+    return cast("ImageFile", plugin.HeifImageFile(io.BytesIO(_plain_heic(data))))
 
 
 _OPENERS: Final[Mapping[str, Callable[[bytes], ImageFile]]] = {
@@ -221,3 +221,37 @@ def _plain_png(data: bytes) -> bytes:
         if kind == b"IEND":
             break
     return b"".join((data[:8], *first, *rest))
+
+
+def _plain_heic(data: bytes) -> bytes:
+    """The HEIC with "?" for all that is not ASCII in the types and names of its items.
+
+    pi-heif takes those as UTF-8 without a check and brings the whole process down where damage
+    made them something else. Neither EXIF nor pixels need the letters that are lost.
+    """
+    safe = bytearray(data)
+    start, end = _meta_box(data)
+    at = data.find(b"infe", start, end)
+    while at >= 0:
+        # Behind the box's name: version, flags, item id (wider from version 3 on), protection.
+        first = at + (14 if data[at + 4 : at + 5] == b"\x03" else 12)
+        last = min(at - 4 + int.from_bytes(data[at - 4 : at], "big"), end)
+        for i in range(first, last):
+            if safe[i] > 127:
+                safe[i] = ord("?")
+        at = data.find(b"infe", at + 4, end)
+    return bytes(safe)
+
+
+def _meta_box(data: bytes) -> tuple[int, int]:
+    at = 0
+    while at + 16 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 1:
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if data[at + 4 : at + 8] == b"meta":
+            return at, min(at + size, len(data)) if size else len(data)
+        if size < 8:
+            break
+        at += size
+    return 0, len(data)
