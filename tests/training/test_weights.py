@@ -108,6 +108,12 @@ def test_the_installed_weights_can_be_read() -> None:
     assert (arrays["_bn0.running_var"] >= 0).all()
 
 
+def test_an_unknown_name_is_refused_even_where_nothing_uses_it(read: Read) -> None:
+    attributes = b"}" + coded("_metadata") + b"cos\nsystem\nsb."
+    with pytest.raises(ArtefactError, match="asks for 'os system'"):
+        read(weights_file(state(a=tensor())[:-1] + attributes))
+
+
 def test_another_hash_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(b"not even a pickle")
@@ -247,6 +253,12 @@ def test_a_file_cut_short_anywhere_is_refused(read: Read) -> None:
     for length in range(len(whole)):
         with pytest.raises(ArtefactError, match="nothing of it was used"):
             read(whole[:length])
+
+
+def test_the_count_before_the_numbers_must_fit(read: Read) -> None:
+    raw = weights_file(state(a=tensor()))
+    with pytest.raises(ArtefactError, match="another size than announced"):
+        read(raw.replace(struct.pack("<q", 6), struct.pack("<q", 5)))
 
 
 def test_what_follows_the_last_storage_is_refused(read: Read) -> None:

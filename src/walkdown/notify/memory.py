@@ -1,0 +1,22 @@
+"""Keeps alerts instead of sending them: for tests, and to see what would be sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from walkdown.errors import NotifyError
+    from walkdown.types import Alert
+
+
+class MemoryNotifier:
+    """``sent`` holds the delivered alerts in order; while ``failure`` is set, sending raises it."""
+
+    def __init__(self, *, failure: NotifyError | None = None) -> None:
+        self.sent: list[Alert] = []
+        self.failure = failure
+
+    def send(self, alert: Alert) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.sent.append(alert)

@@ -1,0 +1,24 @@
+"""The shipped fake keeps alerts, or fails as it is told."""
+
+from __future__ import annotations
+
+import pytest
+from tests.notify.servers import an_alert
+
+from walkdown.errors import NotifyError
+from walkdown.notify.memory import MemoryNotifier
+
+
+def test_it_keeps_what_was_sent() -> None:
+    notifier = MemoryNotifier()
+    notifier.send(an_alert())
+    assert notifier.sent == [an_alert()]
+
+
+def test_it_fails_until_told_otherwise() -> None:
+    notifier = MemoryNotifier(failure=NotifyError("down"))
+    with pytest.raises(NotifyError, match="down"):
+        notifier.send(an_alert())
+    notifier.failure = None
+    notifier.send(an_alert())
+    assert len(notifier.sent) == 1
