@@ -194,6 +194,7 @@ def test_a_wrong_password_is_not_repeated(
         ) as caught:
             subject.send(an_alert())
     assert WORD not in str(caught.value)
+    assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
     assert WORD not in repr(subject)
 
