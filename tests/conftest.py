@@ -12,5 +12,8 @@ def test_data() -> Path:
     default = Path(__file__).parents[2] / "shared" / "datasets"
     folder = Path(os.environ.get("WALKDOWN_TEST_DATA") or default)
     if not folder.is_dir():
-        pytest.skip(f"no real images: WALKDOWN_TEST_DATA names no folder ({folder.name} is absent)")
+        reason = f"no real images: WALKDOWN_TEST_DATA names no folder ({folder.name} is absent)"
+        if os.environ.get("WALKDOWN_REQUIRE_TEST_DATA"):
+            pytest.fail(reason)
+        pytest.skip(reason)
     return folder

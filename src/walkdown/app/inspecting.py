@@ -82,6 +82,7 @@ class Inspecting:
             records=self.app.records,
             outputs=self.spec.outputs,
             max_pixels=self.spec.prepare.max_pixels,
+            remember=self.inspection.run == 0,
         )
         for results in local.run(work, recorder, todo, workers=self.app.settings.workers):
             self.delivery.deliver()

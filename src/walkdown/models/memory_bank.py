@@ -7,13 +7,14 @@ After PatchCore: Roth et al., Towards Total Recall in Industrial Anomaly Detecti
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import onnxruntime as ort
 
-from walkdown.errors import ArtefactError, ModelError
+from walkdown.errors import ArtefactError
 from walkdown.evaluate import scores
 from walkdown.imaging.regions import regions
 from walkdown.imaging.resize import resize
@@ -42,10 +43,19 @@ GRAPH = "model.onnx"
 
 @dataclass(frozen=True, slots=True)
 class InputSize:
-    """How an image is scaled: longest side to ``long_side_px``, both sides to multiples."""
+    """How an image is scaled: longest side to ``long_side_px``, both sides to multiples.
+
+    Raises ValueError for sizes that are not whole numbers above 0.
+    """
 
     long_side_px: int
     multiple_px: int
+
+    def __post_init__(self) -> None:
+        """A card may have been written by hand."""
+        for side in (self.long_side_px, self.multiple_px):
+            if type(side) is not int or side < 1:
+                raise ValueError(f"an input size in px: {side!r}")
 
     def of(self, width_px: int, height_px: int) -> tuple[int, int]:
         """(width, height) in px for an image; no side is ever under two multiples.
@@ -80,17 +90,20 @@ class MemoryBank:
         """Check the card and open the graph. Raises `ArtefactError`."""
         card = artefact.card
         try:
-            self._size = InputSize(**card["input"])
+            self.size = InputSize(**card["input"])
             self._reading = reading(card)
+            graph = artefact.files[GRAPH]
         except (KeyError, TypeError, ValueError) as e:
-            raise ArtefactError(f"model {label}: its card lacks or garbles {e}") from e
+            raise ArtefactError(
+                f"model {label}: its card or its files lack or garble {e}; train the model again"
+            ) from e
         self._info = ModelInfo(
             label,
             artefact.digest,
-            input_px=self._size.long_side_px,
+            input_px=self.size.long_side_px,
             threshold=self._reading.threshold,
         )
-        self._session = open_graph(artefact.files[GRAPH], threads=1)
+        self._session = open_graph(graph, threads=1)
 
     @property
     def info(self) -> ModelInfo:
@@ -103,20 +116,32 @@ class MemoryBank:
 
     def _predict_one(self, photo: Photo) -> Prediction:
         try:
-            raw, distances = look(self._session, photo, self._size)
+            raw, distances = look(self._session, photo, self.size)
         except Exception as e:  # onnxruntime raises bare types of its own
-            raise ModelError(f"model {self._info.label} failed on an image: {e}") from e
+            return _failed(f"model {self._info.label} failed on this image: {e}")
+        if not (math.isfinite(raw) and np.isfinite(distances).all()):
+            return _failed(f"model {self._info.label} answered with no number; train it again")
         return read(raw, distances, photo, self._reading)
 
 
+def _failed(error: str) -> Prediction:
+    return Prediction(verdict=None, score=None, raw_score=None, error=error)
+
+
 def reading(card: Mapping[str, Any]) -> Reading:
-    """The part of a card that says how raw scores are read."""
+    """The part of a card that says how raw scores are read.
+
+    Raises KeyError, TypeError or ValueError where it is not there or makes no sense.
+    """
     score = card["score"]
-    return Reading(
+    found = Reading(
         threshold=float(score["threshold"]),
         exponent=float(score["exponent"]),
-        calibration=tuple(float(v) for v in score["calibration"]),
+        calibration=tuple(sorted(float(v) for v in score["calibration"])),
     )
+    if not all(math.isfinite(v) and v > 0.0 for v in (found.threshold, found.exponent)):
+        raise ValueError("threshold and exponent")
+    return found
 
 
 def open_graph(graph: bytes, *, threads: int) -> Session:

@@ -25,7 +25,10 @@ Cached = tuple[Prediction, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """All that a worker needs. ``models`` holds the plan's models by digest."""
+    """All that a worker needs. ``models`` holds the plan's models by digest.
+
+    ``remember``: whether a prediction that is stored already may be used again.
+    """
 
     plan: Plan
     models: Mapping[str, Model]
@@ -34,6 +37,7 @@ class Work:
     records: Records
     outputs: OutputsSpec
     max_pixels: int
+    remember: bool = True
 
 
 @dataclass(slots=True)
@@ -125,7 +129,7 @@ def _known(work: Work, outcomes: Sequence[Outcome]) -> dict[str, Cached]:
         if o.content is not None
         for stage in work.plan.stages
     }
-    return work.records.cached(keys)
+    return work.records.cached(keys) if work.remember else {}
 
 
 def _run_stage(

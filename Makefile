@@ -1,0 +1,51 @@
+# Two commands on a fresh machine: `make demo` shows the main job, `make test` checks everything.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DATA   ?= $(or $(WALKDOWN_TEST_DATA),../shared/datasets)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types layers unit proof bench clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "walkdown needs Python 3.11 or later; name one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo  ## train and inspect real solar cells, write the report
+	$(BIN)/walkdown demo
+
+test: lint types layers unit  ## lint, types, layers and tests (under ten minutes)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.dev
+	$(BIN)/pytest
+
+proof: $(VENV)/.dev  ## the long proofs: kills, fuzzing, large inputs
+	$(BIN)/pytest -m proof
+
+bench: $(VENV)/.dev  ## speed, memory and quality on DATA=folder
+	$(BIN)/python benchmarks/bench.py --data $(DATA) --json bench.json
+
+clean:  ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,223 @@
+"""Speed, memory and quality of the main job on folders in the MVTec layout: `make bench`.
+
+Each set runs in a process of its own, so that its peak memory is its own. End to end is the whole
+inspection from listing to record, heat maps and images included; the backbone alone runs in the
+same process, in turns with it, on the same images at the same size, in the faster of two ways (one
+session with all threads, or one thread in each of as many sessions).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+from walkdown.api import _Silent
+from walkdown.app.inspecting import inspect
+from walkdown.app.specs import pipeline_of
+from walkdown.app.training import train
+from walkdown.app.versions import open_version
+from walkdown.evaluate.metrics import aupro, auroc, f1_max
+from walkdown.imaging import heatmaps
+from walkdown.imaging.decode import decode
+from walkdown.models.memory_bank import MemoryBank, open_graph, scaled
+from walkdown.training import backbones, graph
+from walkdown.wiring import open_workspace
+
+if TYPE_CHECKING:
+    from walkdown.app.context import App
+    from walkdown.types import Photo, Result
+
+SETS = {
+    "circuitboard": ("anomaly",),
+    "cookie": ("cracked",),
+    "solar_cell_mono": ("defect_p100",),
+    "magnetic_tile": ("blowhole", "break", "crack", "fray", "uneven"),
+    "concrete": ("crack",),
+}
+ROUNDS = 3
+
+
+def measure(folder: Path, defects: tuple[str, ...]) -> dict[str, Any]:
+    """All figures of one set."""
+    with tempfile.TemporaryDirectory() as workspace:
+        app = open_workspace(workspace)
+        began = time.perf_counter()
+        trained = train(app, "bench", normal=[str(folder / "train" / "good")], progress=_Silent())
+        fit_s = time.perf_counter() - began
+        fit_mib = _peak_mib()
+        paths = [str(folder / "test" / kind) for kind in ("good", *defects)]
+        model = open_version(app, trained.version)
+        assert isinstance(model, MemoryBank)
+        whole, alone, results = _speeds(app, model, paths)
+        return {
+            "set": folder.name,
+            "train_images": trained.images,
+            "test_images": len(results),
+            "input_px": model.info.input_px,
+            "fit_s": round(fit_s, 1),
+            "images_per_s": round(median(whole), 2),
+            "backbone_images_per_s": round(median(alone), 2),
+            "share_of_backbone": round(median(w / a for w, a in zip(whole, alone, strict=True)), 3),
+            "fit_peak_mib": fit_mib,
+            "peak_mib": _peak_mib(),
+            **_quality(results),
+            "aupro": _aupro(model, folder, defects),
+            "threshold": trained.threshold.sentence,
+        }
+
+
+def _speeds(
+    app: App, model: MemoryBank, paths: list[str]
+) -> tuple[list[float], list[float], list[Result]]:
+    """Images/s of inspections and of the backbone alone, in turns."""
+    spec = pipeline_of(model="bench", file=None, paths=paths)
+    whole, alone = [], []
+    results: list[Result] = []
+    photos = _photos(paths, model.info.input_px)
+    for _ in range(ROUNDS):
+        inspecting = inspect(app, spec, again=bool(results), progress=_Silent())
+        began = time.perf_counter()
+        results = [line.result for line in inspecting.lines()]
+        whole.append(len(results) / (time.perf_counter() - began))
+        alone.append(_backbone_speed(model, photos, app.settings.workers))
+    return whole, alone, results
+
+
+def _photos(paths: list[str], at_least_px: int | None) -> list[Photo]:
+    files = [f for p in paths for f in sorted(Path(p).iterdir())]
+    return [decode(f.read_bytes(), name=f.name, at_least_px=at_least_px) for f in files]
+
+
+def _backbone_speed(model: MemoryBank, photos: list[Photo], workers: int) -> float:
+    inputs = [scaled(photo, model.size) for photo in photos]
+    extractor = graph.extractor(backbones.trunk(backbones.lite2(), strides=(8, 16)))
+    speeds = []
+    for sessions, threads in ((workers, 1), (1, workers)):
+        session = open_graph(extractor, threads=threads)
+        session.run(["patches"], {"image": inputs[0]})
+        with ThreadPoolExecutor(sessions) as pool:
+            began = time.perf_counter()
+            list(pool.map(lambda x, s=session: s.run(["patches"], {"image": x}), inputs))
+            speeds.append(len(inputs) / (time.perf_counter() - began))
+    return max(speeds)
+
+
+def _quality(results: list[Result]) -> dict[str, Any]:
+    good = [r for r in results if Path(r.image).parent.name == "good"]
+    bad = [r for r in results if Path(r.image).parent.name != "good"]
+    normal, anomalous = ([r.raw_score or 0.0 for r in side] for side in (good, bad))
+    return {
+        "auroc": round(auroc(normal, anomalous), 4),
+        "f1_max": round(f1_max(normal, anomalous), 3),
+        "false_alarms": f"{sum(r.verdict == 'anomaly' for r in good)}/{len(good)}",
+        "found": f"{sum(r.verdict == 'anomaly' for r in bad)}/{len(bad)}",
+    }
+
+
+def _aupro(model: MemoryBank, folder: Path, defects: tuple[str, ...]) -> float | None:
+    """Over all test images that have a mask, and the good ones; None for a set without masks."""
+    if not (folder / "ground_truth").is_dir():
+        return None
+    maps, regions = [], []
+    for kind in ("good", *defects):
+        for file in sorted((folder / "test" / kind).iterdir()):
+            photo = decode(file.read_bytes(), name=file.name, at_least_px=None)
+            heatmap = model.predict([photo])[0].heatmap
+            assert heatmap is not None
+            scores = heatmaps.upsample(heatmap)
+            maps.append(scores)
+            regions.append(_mask(folder / "ground_truth" / kind, file.stem, scores.shape))
+    return round(aupro(maps, regions), 4)
+
+
+def _mask(folder: Path, stem: str, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Connected defects of an image, numbered from 1."""
+    from scipy.ndimage import label  # type: ignore[import-untyped]
+
+    files = [f for f in folder.glob("*.png") if f.stem in (stem, f"{stem}_mask")]
+    if not files:
+        return np.zeros(shape, dtype=np.int32)
+    mask = Image.open(files[0]).convert("L").resize((shape[1], shape[0]), Image.Resampling.NEAREST)
+    numbered, _ = label(np.asarray(mask) > 127, structure=np.ones((3, 3)))
+    return np.asarray(numbered, dtype=np.int32)
+
+
+def _peak_mib() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+COLUMNS = {
+    "set": "set", "input_px": "px", "train_images": "train", "test_images": "test",
+    "auroc": "AUROC", "aupro": "AUPRO", "f1_max": "F1-max", "found": "found",
+    "false_alarms": "false alarms", "fit_s": "fit s", "images_per_s": "images/s",
+    "backbone_images_per_s": "backbone/s", "share_of_backbone": "share", "peak_mib": "peak MiB",
+}  # fmt: skip
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """The figures as a table."""
+    lines = [" | ".join(COLUMNS.values()), " | ".join("---" for _ in COLUMNS)]
+    lines += [" | ".join("" if r[c] is None else str(r[c]) for c in COLUMNS) for r in rows]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        "onnxruntime": onnxruntime.__version__,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        return f"{len(names)} x {names[0]}"
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()
+
+
+def main() -> None:
+    """Measure every set and print a table; with --json FILE also the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the sets")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--sets", nargs="*", default=list(SETS), help="only these sets")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        print(json.dumps(measure(args.data / args.one, SETS[args.one])))
+        return
+    rows = []
+    for name in args.sets:
+        command = [sys.executable, __file__, "--data", str(args.data), "--one", name]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+        print(f"{name}: AUROC {rows[-1]['auroc']}", file=sys.stderr)
+    figures = {"machine": machine(), "sets": rows}
+    print(" · ".join(f"{k} {v}" for k, v in figures["machine"].items()))  # type: ignore[attr-defined]
+    print(markdown(rows))
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
