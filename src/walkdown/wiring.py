@@ -81,6 +81,7 @@ def _notifier(spec: AlertSpec, env: Mapping[str, str]) -> Notifier:
 
         return SmtpNotifier(
             host=spec.host,
+            clock=utc_now,
             port=spec.port,
             sender=spec.sender,
             recipients=spec.recipients,
