@@ -24,8 +24,9 @@
     score, area_pct                                          DOUBLE
     x, y, width_px, height_px                                BIGINT
 
-Files are read when a question is asked, in a new in-memory DuckDB that can reach nothing but the
-lake's folder, installs nothing, and runs nothing but one SELECT.
+For each question the newest rows are read into a new in-memory DuckDB, which is then cut off: it
+can open no file at all, installs nothing, and runs nothing but one SELECT. (Views that read the
+files lazily would need the folder open: ``WITH x AS (COPY ...) SELECT`` then writes into it.)
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Lake:
             day = earliest.astimezone(UTC).date().isoformat()
             key = f"results/dt={day}/batch={batch_id}.ndjson.gz"
             lines = "".join(dumps(row(batch_id, result)) + "\n" for result in results)
-            self._blobs.put(key, gzip.compress(lines.encode("ascii"), mtime=0))
+            self._blobs.put(key, gzip.compress(lines.encode("ascii"), compresslevel=6, mtime=0))
             before.discard(key)
         for stale in before:
             self._blobs.delete(stale)
@@ -121,30 +122,25 @@ class Lake:
         except ImportError as error:
             raise MissingExtra("query", "walkdown query") from error
         with duckdb.connect(":memory:", config=dict(_CONFIG)) as connection:
-            # DuckDB compares this with the pattern, before it looks for files, and with each file.
-            allowed = {str(self._root), _escaped(str(self._root))}
-            listed = ", ".join(_quoted(path) for path in sorted(allowed))
-            connection.execute(f"SET allowed_directories=[{listed}]")
-            connection.execute("SET enable_external_access=false")
-            connection.execute("SET TimeZone='UTC'")
-            for statement in (self._stored(), *_VIEW_STATEMENTS):
+            for statement in (f"CREATE TABLE _newest AS {self._newest()}", *_VIEWS_AND_LOCKS):
                 connection.execute(statement)
-            connection.execute("SET lock_configuration=true")
             yield connection
 
-    def _stored(self) -> str:
+    def _newest(self) -> str:
         columns = RESULT_COLUMNS | dict([STAGES_COLUMN])
         if not any(_FILE.fullmatch(key) for key in self._blobs.list("results/")):
             nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns.items())
-            return f"CREATE VIEW _stored AS SELECT {nulls}, NULL::DATE AS dt WHERE false"
+            return f"SELECT {nulls}, NULL::DATE AS dt WHERE false"
         types = ", ".join(f"{name}: {_quoted(kind)}" for name, kind in columns.items())
         files = _quoted(f"{_escaped(str(self._root))}/results/dt=*/batch=*.ndjson.gz")
         # The date is cut out of the name, as folders above the lake may look like partitions too.
         return (
-            "CREATE VIEW _stored AS SELECT * EXCLUDE (filename), "  # noqa: S608 (quoted above)
+            "SELECT * EXCLUDE (filename), "  # noqa: S608 (quoted above)
             r"CAST(regexp_extract(filename, '/dt=([0-9-]+)/batch=[^/]*$', 1) AS DATE) AS dt "
             f"FROM read_json({files}, format='newline_delimited', compression='gzip', "
-            f"hive_partitioning=false, filename=true, columns={{{types}}})"
+            f"hive_partitioning=false, filename=true, columns={{{types}}}) "
+            "QUALIFY row_number() OVER (PARTITION BY result_id "
+            "ORDER BY status = 'done' DESC, recorded_at DESC, batch_id DESC) = 1"
         )
 
 
@@ -156,10 +152,6 @@ _CONFIG = {
     # A question that needs more memory than there is fails; it leaves no files in the way.
     "temp_directory": "",
 }
-
-_NEWEST = """CREATE VIEW _newest AS
-SELECT * FROM _stored QUALIFY row_number() OVER
-(PARTITION BY result_id ORDER BY status = 'done' DESC, recorded_at DESC, batch_id DESC) = 1"""
 
 _STAGES = """CREATE VIEW _stages AS
 SELECT result_id, image, asset, recorded_at,
@@ -175,7 +167,12 @@ _REGIONS = """CREATE VIEW regions AS
 SELECT * EXCLUDE (s), unnest(s.regions, recursive := true)
 FROM (SELECT * EXCLUDE (s), s.stage, s.model, s FROM _stages)"""
 
-_VIEW_STATEMENTS = (_NEWEST, _STAGES, _RESULTS, _PREDICTIONS, _REGIONS)
+_VIEWS_AND_LOCKS = (
+    *(_RESULTS, _STAGES, _PREDICTIONS, _REGIONS),
+    "SET TimeZone='UTC'",
+    "SET enable_external_access=false",
+    "SET lock_configuration=true",
+)
 
 
 def _quoted(text: str) -> str:
