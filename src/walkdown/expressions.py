@@ -3,14 +3,14 @@
 A condition is Python's expression syntax, parsed by `ast` and walked by us: names, fields, numbers,
 strings, lists, comparisons, ``and``/``or``/``not``. No calls, no indexing, no arithmetic, so it can
 neither do harm nor take long. A value that does not exist (a stage that did not run) is None, and
-every comparison with None but ``==``, ``!=``, ``is`` and ``in`` is false.
+every comparison with None but ``==``, ``!=``, ``is``, ``is not``, ``in`` and ``not in`` is false.
 """
 
 from __future__ import annotations
 
 import ast
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from walkdown.errors import SpecError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Value = None | bool | int | float | str | tuple["Value", ...]
 
 MAX_LENGTH = 2000
+MAX_DEPTH = 40
 
 _PLAIN = (bool, int, float, str, tuple)
 
@@ -37,7 +38,7 @@ class Condition:
     """A checked condition: its text, and the parsed tree that `holds` walks."""
 
     text: str
-    tree: ast.expr
+    tree: ast.expr = field(compare=False, repr=False)
 
 
 def parse(text: str, names: Mapping[str, Collection[str]]) -> Condition:
@@ -49,25 +50,44 @@ def parse(text: str, names: Mapping[str, Collection[str]]) -> Condition:
     'score > 0.5'
     """
     if len(text) > MAX_LENGTH:
-        raise SpecError(f"a condition may have {MAX_LENGTH} characters; this one has {len(text)}")
+        raise SpecError(f"a condition may have {MAX_LENGTH} characters; this has {len(text)}")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
-        _check(tree, names)
+        tree = _tree(text)
+        _check(tree, names, MAX_DEPTH)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
-        raise SpecError(f"not a condition: {text!r} (example: score > 0.8)") from e
+        raise SpecError(f"not a condition: {_shown(text)} (example: score > 0.8)") from e
     return Condition(text, tree)
 
 
-def _check(node: ast.expr, names: Mapping[str, Collection[str]]) -> None:
+def _tree(text: str) -> ast.expr:
+    """The parsed text. Within brackets it may run over several lines, as YAML's ``|`` makes it."""
+    if "\\" in text:
+        # Python warns of unknown escapes while it parses, and no label needs one.
+        raise ValueError("a backslash")
+    tree = ast.parse(f"({text}\n)", mode="eval").body
+    brackets_were_closed_inside = tree.col_offset == 0 and tree.lineno == 1
+    if brackets_were_closed_inside or isinstance(tree, ast.List | ast.Tuple):
+        # A bare list would always hold, which nobody means.
+        raise ValueError("not one condition")
+    return tree
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 80 else f"{text[:80]}...")
+
+
+def _check(node: ast.expr, names: Mapping[str, Collection[str]], depth: int) -> None:
+    if depth == 0:
+        raise SpecError(f"a condition may be nested {MAX_DEPTH} levels deep; write it flatter")
     match node:
         case ast.BoolOp(values=parts) | ast.List(elts=parts) | ast.Tuple(elts=parts):
             for part in parts:
-                _check(part, names)
+                _check(part, names, depth - 1)
         case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
-            _check(operand, names)
+            _check(operand, names, depth - 1)
         case ast.Compare(left=left, comparators=others):
             for part in (left, *others):
-                _check(part, names)
+                _check(part, names, depth - 1)
         case ast.Constant(value=None | bool() | int() | float() | str()):
             pass
         case ast.Attribute(value=ast.Name(id=name), attr=attribute):
@@ -76,7 +96,7 @@ def _check(node: ast.expr, names: Mapping[str, Collection[str]]) -> None:
             _check_name(name, None, names)
         case _:
             raise SpecError(
-                f"{ast.unparse(node)!r} is not allowed in a condition: only names, numbers, "
+                f"{_shown(ast.unparse(node))} is not allowed in a condition: only names, numbers, "
                 "'text', [lists], comparisons, in, and, or, not"
             )
 

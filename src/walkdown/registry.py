@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from walkdown.errors import MissingExtra, NotFound
+from walkdown.errors import MissingExtra, ModelError, NotFound
 
 if TYPE_CHECKING:
     from walkdown.models.artefact import Artefact
@@ -45,4 +45,11 @@ def _factory(kind: str) -> Any:
     if kind not in found:
         known = ", ".join(sorted({*BUILT_IN, *found}))
         raise NotFound(f"no installed package provides models of kind {kind!r}; known: {known}")
-    return found[kind].load()
+    try:
+        return found[kind].load()
+    except Exception as e:  # another package's import can fail in any way
+        package = found[kind].dist
+        raise ModelError(
+            f"the package {package.name if package else found[kind].value!r} can't provide models "
+            f"of kind {kind!r}: {e}; install it again or ask its makers"
+        ) from e

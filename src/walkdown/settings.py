@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
 from pydantic import ValidationError
 
+from walkdown import yaml_lines
+from walkdown.complaints import complaints
 from walkdown.errors import SpecError
-from walkdown.spec import Settings
+from walkdown.spec import MAX_WORKERS, PATTERNS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from walkdown.yaml_lines import Lines
 
 HOME = ".walkdown"
 """The folder that makes a folder a workspace."""
@@ -49,27 +52,35 @@ def load_settings(
     home = Path(where).absolute() / HOME
     values: dict[str, object] = {"actor": _person(env), "workers": _processors()}
     origins = dict.fromkeys(Settings.model_fields, "default")
+    file, lines = _file(home / FILE)
     layers = (
-        (str(home / FILE), _file(home / FILE)),
+        (str(home / FILE), file),
         ("environment", _variables(env)),
         ("argument", {k: v for k, v in given.items() if v is not None}),
     )
     for origin, layer in layers:
         values |= layer
         origins |= dict.fromkeys(layer, origin)
-    return Effective(home, _checked(values, origins), origins)
+    return Effective(home, _checked(values, origins, lines, str(home / FILE)), origins)
 
 
-def _checked(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings:
+def _checked(
+    values: Mapping[str, object], origins: Mapping[str, str], lines: Lines, file: str
+) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as e:
-        first = e.errors(include_url=False)[0]
-        key = str(first["loc"][0]) if first["loc"] else "settings"
-        raise SpecError(
-            f"setting '{key}' (from {origins.get(key, 'file')}): {first['msg']}; "
-            f"known settings: {', '.join(Settings.model_fields)}"
-        ) from e
+        first = str(e.errors(include_url=False)[0]["loc"][0])
+        origin = origins[first]
+        where = file if origin == file else f"settings ({origin})"
+        found = complaints(
+            e,
+            {at: line for at, line in lines.items() if origin == file},
+            where,
+            allowed=lambda at: frozenset() if at else frozenset(Settings.model_fields),
+            patterns=PATTERNS,
+        )
+        raise SpecError(found[0]) from e
 
 
 def _variables(env: Mapping[str, str]) -> dict[str, object]:
@@ -77,31 +88,31 @@ def _variables(env: Mapping[str, str]) -> dict[str, object]:
     return {key: env[PREFIX + name] for name, key in named.items() if env.get(PREFIX + name)}
 
 
-def _file(path: Path) -> dict[str, object]:
+def _file(path: Path) -> tuple[dict[str, object], Lines]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return {}
+        return {}, {}
     except (OSError, UnicodeDecodeError) as e:
-        raise SpecError(f"cannot read the settings file {path}: {e}") from e
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as e:
-        raise SpecError(f"{path}: not valid YAML: {e}") from e
+        reason = "it is not UTF-8 text" if isinstance(e, UnicodeDecodeError) else e.strerror
+        raise SpecError(f"cannot read the settings file {path}: {reason}") from e
+    data, lines = yaml_lines.parse(text, str(path))
     if data is None:
-        return {}
+        return {}, {}
     if not isinstance(data, dict):
-        raise SpecError(f"{path}: settings are 'name: value' lines")
-    return {str(k): v for k, v in data.items()}
+        raise SpecError(f"{path}:1: settings are 'name: value' lines, such as 'workers: 2'")
+    return data, lines
 
 
 def _person(env: Mapping[str, str]) -> str:
-    return env.get("USER") or env.get("LOGNAME") or env.get("USERNAME") or "unknown"
+    names = (env.get(name, "").strip() for name in ("USER", "LOGNAME", "USERNAME"))
+    return next((name for name in names if name), "unknown")
 
 
 def _processors() -> int:
     """Processors that this process may use, which a container may have limited."""
     try:
-        return max(1, len(os.sched_getaffinity(0)))
+        count = len(os.sched_getaffinity(0))
     except AttributeError:
-        return max(1, os.cpu_count() or 1)
+        count = os.cpu_count() or 1
+    return min(max(1, count), MAX_WORKERS)

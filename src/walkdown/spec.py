@@ -6,13 +6,22 @@ and key. Unknown and repeated keys are errors. Nothing here reads the environmen
 
 from __future__ import annotations
 
-import difflib
+import keyword
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from walkdown import expressions, templates
+from walkdown import expressions, templates, yaml_lines
+from walkdown.complaints import Located, complaints
 from walkdown.errors import SpecError
 from walkdown.types import Severity
 
@@ -24,13 +33,29 @@ if TYPE_CHECKING:
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 """What a pipeline, a model or a workspace may be called: it becomes part of keys and file names."""
 
+OPTIONAL_NAME = r"^$|" + NAME
+
 STAGE_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 """A stage's name is an identifier, because ``when`` speaks of ``stage.score``."""
 
 MODEL = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}(@([1-9][0-9]{0,8}|[a-z][a-z0-9_-]{0,31}))?$"
 """``name``, ``name@alias`` or ``name@3``; a name alone means ``name@live``."""
 
+URL = r"^https?://[^\s/]+"
+
+_NAME_WORDS = "a letter or digit, then letters, digits, '.', '_' and '-', at most 63 in all"
+
+PATTERNS = {
+    NAME: _NAME_WORDS,
+    OPTIONAL_NAME: _NAME_WORDS,
+    STAGE_NAME: "a letter, then letters, digits and '_', at most 63 in all",
+    MODEL: "name, name@alias or name@3, in letters, digits, '.', '_' and '-'",
+    URL: "an address that begins with http:// or https://",
+}
+"""What the patterns ask for, in words for an error."""
+
 DEFAULT_MAX_PIXELS = 150_000_000
+MAX_WORKERS = 256
 
 
 STAGE_FIELDS = (
@@ -54,20 +79,22 @@ def stage_names(stages: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return dict.fromkeys(stages, STAGE_FIELDS)
 
 
-class _Located(ValueError):
-    """A complaint about one place, for a check that only the whole can make."""
-
-    def __init__(self, at: str, message: str) -> None:
-        super().__init__(f"@{at}@{message}")
-
-
-def _check_condition(at: str, text: str | None, names: Mapping[str, Sequence[str]]) -> None:
+def _check_condition(
+    at: yaml_lines.At, text: str | None, names: Mapping[str, Sequence[str]]
+) -> None:
     if text is None:
         return
     try:
         expressions.parse(text, names)
     except SpecError as e:
-        raise _Located(at, str(e)) from e
+        raise Located(at, str(e)) from e
+
+
+def _check_stage_name(at: yaml_lines.At, name: str, earlier: Sequence[str]) -> None:
+    if name in earlier:
+        raise Located(at, f"the name {name!r} is used twice; choose another")
+    if name in FINDING_NAMES or keyword.iskeyword(name):
+        raise Located(at, f"{name!r} has a meaning of its own in conditions; choose another name")
 
 
 def _as_value_error(check: Callable[[str], object], value: str) -> None:
@@ -77,6 +104,15 @@ def _as_value_error(check: Callable[[str], object], value: str) -> None:
         raise ValueError(str(e)) from e
 
 
+def _no_flag(value: object) -> object:
+    """For pydantic ``true`` is also the number 1; in a file it is a slip."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+Whole = Annotated[int, BeforeValidator(_no_flag)]
+Text = Annotated[str, Field(min_length=1)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
@@ -84,15 +120,15 @@ class _Strict(BaseModel):
 class SourceSpec(_Strict):
     """Where the photographs are. Relative paths are below the pipeline file."""
 
-    paths: tuple[str, ...] = Field(min_length=1, description="files and folders")
-    include: tuple[str, ...] = Field((), description="only names that fit one of these patterns")
-    exclude: tuple[str, ...] = Field((), description="no names that fit one of these patterns")
+    paths: tuple[Text, ...] = Field(min_length=1, description="files and folders")
+    include: tuple[Text, ...] = Field((), description="only names that fit one of these patterns")
+    exclude: tuple[Text, ...] = Field((), description="no names that fit one of these patterns")
 
 
 class PrepareSpec(_Strict):
     """What happens to an image before any model sees it."""
 
-    max_pixels: int = Field(
+    max_pixels: Whole = Field(
         DEFAULT_MAX_PIXELS, ge=1, le=2_000_000_000, description="larger images are refused"
     )
 
@@ -138,9 +174,9 @@ class SmtpAlertSpec(_AlertSpec):
 
     to: Literal["smtp"]
     host: str = Field(min_length=1)
-    port: int = Field(587, ge=1, le=65535)
+    port: Whole = Field(587, ge=1, le=65535)
     sender: str = Field(min_length=3)
-    recipients: tuple[str, ...] = Field(min_length=1)
+    recipients: tuple[Text, ...] = Field(min_length=1)
     username: str | None = None
     password_env: str | None = None
     security: Literal["starttls", "tls", "none"] = "starttls"
@@ -150,7 +186,7 @@ class WebhookAlertSpec(_AlertSpec):
     """Alerts as signed JSON by HTTP POST."""
 
     to: Literal["webhook"]
-    url: str = Field(pattern=r"^https?://")
+    url: str = Field(pattern=URL)
     secret_env: str | None = None
 
 
@@ -166,7 +202,7 @@ DEFAULT_SEVERITY = (
 class PipelineSpec(_Strict):
     """A pipeline: source, preparation, stages, decision, asset, severity, outputs, alerts."""
 
-    name: str = Field("", pattern=r"^$|" + NAME, description="the file's name unless given")
+    name: str = Field("", pattern=OPTIONAL_NAME, description="the file's name unless given")
     source: SourceSpec | None = Field(None, description="a path, a list of paths, or a mapping")
     prepare: PrepareSpec = PrepareSpec()
     stages: tuple[StageSpec, ...] = Field(min_length=1)
@@ -181,7 +217,11 @@ class PipelineSpec(_Strict):
     def _short_source(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"paths": [value]}
-        return {"paths": value} if isinstance(value, list) else value
+        if isinstance(value, list):
+            return {"paths": value}
+        if value is not None and not isinstance(value, dict | SourceSpec):
+            raise ValueError("must be a path, a list of paths, or a mapping with 'paths'")
+        return value
 
     @field_validator("asset")
     @classmethod
@@ -193,16 +233,15 @@ class PipelineSpec(_Strict):
     @model_validator(mode="after")
     def _stages_fit(self) -> PipelineSpec:
         names = [stage.name for stage in self.stages]
-        repeated = {n for n in names if names.count(n) > 1}
-        if repeated:
-            again = max(i for i, n in enumerate(names) if n in repeated)
-            raise _Located(f"stages.{again}.name", f"the name {names[again]!r} is used twice")
+        for i, name in enumerate(names):
+            _check_stage_name(("stages", i, "name"), name, names[:i])
         if self.stages[0].when is not None:
-            raise _Located("stages.0.when", "the first stage has no earlier one to ask")
+            raise Located(("stages", 0, "when"), "the first stage has no earlier one to ask")
         for i, stage in enumerate(self.stages):
-            _check_condition(f"stages.{i}.when", stage.when, stage_names(names[:i]))
+            _check_condition(("stages", i, "when"), stage.when, stage_names(names[:i]))
         for i, rule in enumerate(self.severity):
-            _check_condition(f"severity.{i}.when", rule.when, FINDING_NAMES | stage_names(names))
+            known = FINDING_NAMES | stage_names(names)
+            _check_condition(("severity", i, "when"), rule.when, known)
         return self
 
 
@@ -226,83 +265,27 @@ def load_pipeline(path: Path) -> PipelineSpec:
 
 
 def parse_pipeline(text: str, *, where: str, name: str) -> PipelineSpec:
-    """Check the text of a pipeline file. ``where`` is named in errors, ``name`` is the default."""
-    data, lines = _parse_yaml(text, where)
+    """Check the text of a pipeline file. ``where`` is named in errors.
+
+    ``name`` is the default; what can't stand in a name becomes ``-`` there.
+    """
+    data, lines = yaml_lines.parse(text, where)
+    if data is None:
+        raise SpecError(f"{where}:1: the file is empty; a pipeline needs at least 'stages'")
     try:
         spec = PipelineSpec.model_validate(data)
     except ValidationError as e:
-        raise SpecError("\n".join(_complaints(e, lines, where))) from e
-    return spec if spec.name else spec.model_copy(update={"name": name})
+        found = complaints(e, lines, where, allowed=_allowed, patterns=PATTERNS)
+        raise SpecError("\n".join(found)) from e
+    return spec if spec.name else spec.model_copy(update={"name": _as_name(name)})
 
 
-Lines = dict[tuple[str | int, ...], int]
+def _as_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-_.")[:63] or "pipeline"
 
 
-def _parse_yaml(text: str, where: str) -> tuple[Any, Lines]:
-    lines: Lines = {}
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if node is None:
-            raise SpecError(f"{where}:1: the file is empty; a pipeline needs at least 'stages'")
-        _walk(node, (), lines, where)
-        return yaml.safe_load(text), lines
-    except yaml.YAMLError as e:
-        mark = getattr(e, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise SpecError(f"{where}{line}: not valid YAML: {getattr(e, 'problem', e)}") from e
-    except RecursionError as e:
-        raise SpecError(f"{where}: nested too deeply") from e
-
-
-def _walk(node: yaml.Node, at: tuple[str | int, ...], lines: Lines, where: str) -> None:
-    lines.setdefault(at, node.start_mark.line + 1)
-    if isinstance(node, yaml.SequenceNode):
-        for i, child in enumerate(node.value):
-            _walk(child, (*at, i), lines, where)
-    elif isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            here = (*at, str(key.value))
-            if here in lines:
-                raise SpecError(
-                    f"{where}:{key.start_mark.line + 1}: '{_dotted(here)}' is given twice "
-                    f"(first in line {lines[here]}); remove one"
-                )
-            lines[here] = key.start_mark.line + 1
-            _walk(value, here, lines, where)
-
-
-def _complaints(error: ValidationError, lines: Lines, where: str) -> list[str]:
-    return [_complaint(dict(e), lines, where) for e in error.errors(include_url=False)]
-
-
-def _complaint(e: Mapping[str, Any], lines: Lines, where: str) -> str:
-    # A discriminated union adds its tag ("smtp") to the location; the file has no such key.
-    at = tuple(p for p in e["loc"] if p not in ("log", "smtp", "webhook"))
-    message = str(e["msg"]).removeprefix("Value error, ")
-    if message.startswith("@"):
-        _, where_exactly, message = message.split("@", 2)
-        at = tuple(int(p) if p.isdigit() else p for p in where_exactly.split("."))
-    known = next(at[:n] for n in range(len(at), -1, -1) if at[:n] in lines)
-    line, key = lines[known], _dotted(at) or "the file"
-    if e["type"] == "extra_forbidden":
-        return f"{where}:{line}: unknown key '{key}'{_hint(str(at[-1]), at[:-1])}"
-    if e["type"] == "missing":
-        return f"{where}:{line}: '{key}' is missing"
-    shown = "" if isinstance(e["input"], dict | list | tuple) else f" (it is {e['input']!r})"
-    return f"{where}:{line}: '{key}': {message}{shown}"
-
-
-def _hint(key: str, parent: Sequence[str | int]) -> str:
-    allowed = sorted(_fields_at([p for p in parent if isinstance(p, str)]))
-    close = difflib.get_close_matches(key, allowed, 1)
-    if close:
-        return f"; did you mean '{close[0]}'?"
-    return f"; allowed here: {', '.join(allowed)}" if allowed else ""
-
-
-def _fields_at(path: Sequence[str]) -> set[str]:
+def _allowed(at: yaml_lines.At) -> frozenset[str]:
     places: dict[str, tuple[type[BaseModel], ...]] = {
-        "": (PipelineSpec,),
         "source": (SourceSpec,),
         "prepare": (PrepareSpec,),
         "stages": (StageSpec,),
@@ -310,15 +293,8 @@ def _fields_at(path: Sequence[str]) -> set[str]:
         "outputs": (OutputsSpec,),
         "alerts": (LogAlertSpec, SmtpAlertSpec, WebhookAlertSpec),
     }
-    return {f for m in places.get(path[0] if path else "", ()) for f in m.model_fields}
-
-
-def _dotted(at: Sequence[str | int]) -> str:
-    """``('stages', 1, 'when')`` as people read it: ``stages[2].when``, counted from one."""
-    text = ""
-    for part in at:
-        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
+    models = places.get(str(at[0]), ()) if at else (PipelineSpec,)
+    return frozenset(field for model in models for field in model.model_fields)
 
 
 class Settings(_Strict):
@@ -326,4 +302,6 @@ class Settings(_Strict):
 
     workspace: str = Field("default", pattern=NAME, description="part of every key")
     actor: str = Field("unknown", min_length=1, description="who; written with every record")
-    workers: int = Field(1, ge=1, le=256, description="threads that decode and look at images")
+    workers: Whole = Field(
+        1, ge=1, le=MAX_WORKERS, description="threads that decode and look at images"
+    )

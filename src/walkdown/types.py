@@ -64,7 +64,7 @@ def digest_of(*parts: object) -> str:
     True
     """
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +231,9 @@ class Result:
 
     @property
     def decided_by(self) -> StageResult | None:
-        """The last stage whose model is the one that decided."""
-        return next((s for s in reversed(self.stages) if s.model == self.model), None)
+        """The last stage that answered and whose model is the one that decided."""
+        answered = (s for s in reversed(self.stages) if s.prediction.error is None)
+        return next((s for s in answered if s.model == self.model), None)
 
 
 @dataclass(frozen=True, slots=True)
