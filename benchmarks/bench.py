@@ -34,11 +34,14 @@ from walkdown.app.versions import open_version
 from walkdown.evaluate.metrics import aupro, auroc, f1_max
 from walkdown.imaging import heatmaps
 from walkdown.imaging.decode import decode
+from walkdown.models import artefact
 from walkdown.models.memory_bank import MemoryBank, open_graph, scaled
-from walkdown.training import backbones, graph
+from walkdown.training import backbones
 from walkdown.wiring import open_workspace
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from walkdown.app.context import App
     from walkdown.types import Photo, Result
 
@@ -89,12 +92,14 @@ def _speeds(
     whole, alone = [], []
     results: list[Result] = []
     photos = _photos(paths, model.info.input_px)
+    card = artefact.load(model.info.digest, app.blobs).card
+    strides = tuple(card["features"]["strides"])
     for _ in range(ROUNDS):
         inspecting = inspect(app, spec, again=bool(results), progress=_Silent())
         began = time.perf_counter()
         results = [line.result for line in inspecting.lines()]
         whole.append(len(results) / (time.perf_counter() - began))
-        alone.append(_backbone_speed(model, photos, app.settings.workers))
+        alone.append(_backbone_speed(model, strides, photos, app.settings.workers))
     return whole, alone, results
 
 
@@ -103,18 +108,25 @@ def _photos(paths: list[str], at_least_px: int | None) -> list[Photo]:
     return [decode(f.read_bytes(), name=f.name, at_least_px=at_least_px) for f in files]
 
 
-def _backbone_speed(model: MemoryBank, photos: list[Photo], workers: int) -> float:
-    inputs = [scaled(photo, model.size) for photo in photos]
-    extractor = graph.extractor(backbones.trunk(backbones.lite2(), strides=(8, 16)))
+def _backbone_speed(
+    model: MemoryBank, strides: tuple[int, ...], photos: list[Photo], workers: int
+) -> float:
+    inputs = [_network_input(scaled(photo, model.size)) for photo in photos]
+    trunk = backbones.trunk(backbones.lite2(), strides=strides)
+    alone, outputs = backbones.trunk_model(trunk).SerializeToString(), list(trunk.outputs.values())
     speeds = []
     for sessions, threads in ((workers, 1), (1, workers)):
-        session = open_graph(extractor, threads=threads)
-        session.run(["patches"], {"image": inputs[0]})
+        session = open_graph(alone, threads=threads)
+        session.run(outputs, {trunk.input: inputs[0]})
         with ThreadPoolExecutor(sessions) as pool:
             began = time.perf_counter()
-            list(pool.map(lambda x, s=session: s.run(["patches"], {"image": x}), inputs))
+            list(pool.map(lambda x, s=session: s.run(outputs, {trunk.input: x}), inputs))
             speeds.append(len(inputs) / (time.perf_counter() - began))
     return max(speeds)
+
+
+def _network_input(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(((pixels.astype(np.float32) - 127) / 128).transpose(0, 3, 1, 2))
 
 
 def _quality(results: list[Result]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FORMAT = "walkdown-model/1"
 CARD = "card.json"
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
 
 
@@ -34,13 +35,22 @@ class Artefact:
 
 
 def pack(kind: str, card: Mapping[str, Any], files: Mapping[str, bytes]) -> Artefact:
-    """Make an artefact of a card and files. The same content always has the same digest."""
+    """Make an artefact of a card and files. The same content always has the same digest.
+
+    Raises `ArtefactError` for a file name that no folder could hold, and for a card that speaks of
+    format, kind or files itself.
+    """
+    wrong = sorted({"format", "kind", "files"} & set(card)) + [n for n in files if not _fits(n)]
+    if wrong:
+        raise ArtefactError(
+            f"a model of kind {kind!r} can't hold {wrong[0]!r}; give it another name"
+        )
     named = {
         name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
         for name, data in sorted(files.items())
     }
-    whole = {"format": FORMAT, "kind": kind, "files": named, **card}
-    return Artefact(hashlib.sha256(_card_bytes(whole)).hexdigest(), kind, whole, dict(files))
+    whole = _card_bytes({"format": FORMAT, "kind": kind, "files": named, **card})
+    return Artefact(hashlib.sha256(whole).hexdigest(), kind, json.loads(whole), dict(files))
 
 
 def save(artefact: Artefact, blobs: Blobs) -> None:
@@ -52,23 +62,54 @@ def save(artefact: Artefact, blobs: Blobs) -> None:
 
 def load(digest: str, blobs: Blobs) -> Artefact:
     """Read and check an artefact. Raises `ArtefactError` where a file is missing or changed."""
+    if not _DIGEST.match(digest):
+        raise ArtefactError(f"{digest[:80]!r} is no model's digest; see `walkdown models`")
     card_bytes = _read(digest, CARD, blobs)
     _same(card_bytes, digest, CARD, digest)
+    card = _card(card_bytes, digest)
+    files = {}
+    for name, sha256 in _named(card, digest).items():
+        files[name] = _read(digest, name, blobs)
+        _same(files[name], sha256, name, digest)
+    return Artefact(digest, card["kind"], card, files)
+
+
+def _card(data: bytes, digest: str) -> dict[str, Any]:
     try:
-        card = json.loads(card_bytes)
-        kind, named = str(card["kind"]), dict(card["files"])
-        known = card["format"] == FORMAT and all(_FILE_NAME.match(n) for n in named)
-    except (ValueError, TypeError, KeyError) as e:
-        raise ArtefactError(f"model {digest[:12]}: {CARD} is not a model's card") from e
-    if not known:
+        card = json.loads(data)
+    except (ValueError, RecursionError) as e:
+        raise ArtefactError(_no_card(digest)) from e
+    if not isinstance(card, dict) or not isinstance(card.get("kind"), str):
+        raise ArtefactError(_no_card(digest))
+    if card.get("format") != FORMAT:
         raise ArtefactError(
-            f"model {digest[:12]} has the format {card['format']!r}; this walkdown reads {FORMAT}: "
-            "upgrade walkdown, or train the model again"
+            f"model {digest[:12]} has the format {str(card.get('format'))[:40]!r}; this walkdown "
+            f"reads {FORMAT!r}: upgrade walkdown, or train the model again"
         )
-    files = {name: _read(digest, name, blobs) for name in sorted(named)}
-    for name, data in files.items():
-        _same(data, str(named[name]["sha256"]), name, digest)
-    return Artefact(digest, kind, card, files)
+    return card
+
+
+def _named(card: Mapping[str, Any], digest: str) -> dict[str, str]:
+    """The names of a card's files, each checked before it becomes part of a key, and sha256."""
+    try:
+        named = {str(name): str(entry["sha256"]) for name, entry in card["files"].items()}
+    except (KeyError, TypeError, AttributeError) as e:
+        raise ArtefactError(_no_card(digest)) from e
+    wrong = next((name for name in named if not _fits(name)), None)
+    if wrong is not None:
+        raise ArtefactError(
+            f"model {digest[:12]}: its {CARD} names a file {wrong[:80]!r}, which is no plain file "
+            "name; don't use this model, train it again"
+        )
+    return named
+
+
+def _fits(name: str) -> bool:
+    return _FILE_NAME.match(name) is not None and name.lower() != CARD
+
+
+def _no_card(digest: str) -> str:
+    return f"model {digest[:12]}: {CARD} is not a model's card; train the model again"
 
 
 def _card_bytes(card: Mapping[str, Any]) -> bytes:

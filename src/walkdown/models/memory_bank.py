@@ -32,7 +32,7 @@ class Session(Protocol):
     """The part of onnxruntime's session that is used here."""
 
     def run(
-        self, outputs: Sequence[str], inputs: Mapping[str, NDArray[np.uint8]]
+        self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]
     ) -> list[NDArray[np.float32]]:
         """Run the graph; thread-safe."""
 

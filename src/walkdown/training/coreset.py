@@ -1,8 +1,9 @@
 """A greedy coreset: the few patches that leave no patch of the training images far away.
 
 Farthest-point selection (Gonzalez, Clustering to minimize the maximum intercluster distance, 1985)
-in blocks: the farthest candidates are chosen among themselves exactly, then all distances are
-brought up to date in one matrix product. Time is that of the products, memory that of the pool.
+in blocks: steps are taken among the farthest candidates for as long as no other patch can be
+farther, then all distances are brought up to date in one matrix product. The outcome is that of
+one step at a time. Time is that of the products, memory that of the pool.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 BLOCK = 64
 CANDIDATES = 4 * BLOCK
+SAME = 2e-6
+"""Squared distance, as a share of the squared length, below which float32 can't tell two apart."""
+
 ROWS = 16384
 """Rows of one product: bounds the memory of the update to ROWS x BLOCK floats."""
 
@@ -47,17 +51,18 @@ def _farthest(
     nearest: NDArray[np.float32],
     count: int,
 ) -> list[int]:
-    """Exact farthest-point steps among the candidates that are farthest from what is chosen."""
+    """Farthest-point steps for as long as the farthest of all is sure to be a candidate."""
     among = np.argpartition(-nearest, min(CANDIDATES, len(nearest) - 1))[:CANDIDATES]
-    inner = patches[among] @ patches[among].T
-    gap, chosen = nearest[among].copy(), []
+    near, own = patches[among], squares[among]
+    gap = nearest[among].copy()
+    chosen: list[int] = []
+    outside = gap.min() if len(among) < len(nearest) else 0.0
     for _ in range(count):
         far = int(gap.argmax())
-        if gap[far] <= 1e-9 * squares[among[far]]:
+        if gap[far] <= SAME * own[far] or (chosen and gap[far] < outside):
             break
         chosen.append(int(among[far]))
-        step = squares[among] - 2.0 * inner[far] + squares[among[far]]
-        np.minimum(gap, step, out=gap)
+        np.minimum(gap, own - 2.0 * (near @ near[far]) + own[far], out=gap)
         gap[far] = 0.0
     return chosen
 

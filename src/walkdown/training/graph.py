@@ -1,9 +1,9 @@
 """From a trunk to the two graphs of a memory bank: one that extracts patches, one that judges them.
 
 Both take ``image``: (1, h, w, 3) uint8 RGB with sides that are multiples of 32. A patch is one
-cell of the stride-16 grid: the stride-8 map averaged 2 x 2 beside the stride-16 map. Each map is
-standardised per channel and weighted by 1 / sqrt(channels), so that a wide map does not drown a
-narrow one.
+cell of the stride-16 grid: finer maps averaged over the cell, coarser ones repeated, all of them
+averaged over a neighbourhood before. Each map is standardised per channel and weighted by
+1 / sqrt(channels), so that a wide map does not drown a narrow one.
 """
 
 from __future__ import annotations
@@ -29,8 +29,16 @@ BANK_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Features:
+    """Which maps make a patch, and over how many cells of its own (odd) each is averaged."""
+
+    strides: tuple[int, ...]
+    neighbourhood: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scaling:
-    """Per-channel affine map of raw features to the space where distances are taken; (d,) each."""
+    """Per-channel affine map of raw patches to the space where distances are taken; (d,) each."""
 
     shift: NDArray[np.float32]
     scale: NDArray[np.float32]
@@ -42,33 +50,39 @@ class Scaling:
 
 def scaling_of(patches: NDArray[np.float32], channels: tuple[int, ...]) -> Scaling:
     """Standardise (n, d) patches per channel; each group of ``channels`` weighs the same."""
-    weight = np.concatenate([np.full(c, c**-0.5, dtype=np.float32) for c in channels])
-    deviation = patches.std(axis=0, dtype=np.float64).astype(np.float32)
+    weight = np.concatenate([np.full(c, c**-0.5) for c in channels])
+    mean = patches.mean(axis=0, dtype=np.float64)
+    deviation = patches.std(axis=0, dtype=np.float64)
     dead = deviation < 1e-6
-    scale = np.where(dead, 0.0, weight / np.where(dead, 1.0, deviation)).astype(np.float32)
-    return Scaling(patches.mean(axis=0, dtype=np.float64).astype(np.float32), scale)
+    scale = np.where(dead, 0.0, weight / np.where(dead, 1.0, deviation))
+    return Scaling(mean.astype(np.float32), scale.astype(np.float32))
 
 
-def extractor(trunk: Trunk) -> bytes:
+def extractor(trunk: Trunk, features: Features) -> bytes:
     """The graph from ``image`` to ``patches``: (d, cells) float32, raw features, row by row."""
-    graph = _Graph(trunk)
+    graph = _Graph(trunk, features)
     patches = graph.patches()
     graph.node("Identity", [patches], "patches")
     return graph.build({"patches": ["d", "cells"]})
 
 
 def detector(
-    trunk: Trunk, scaling: Scaling, bank: NDArray[np.float32], *, worst_cells: int
+    trunk: Trunk,
+    features: Features,
+    scaling: Scaling,
+    bank: NDArray[np.float32],
+    *,
+    worst_cells: int,
 ) -> bytes:
     """The graph from ``image`` to ``raw_score`` (1,) and ``distances`` (1, h/16, w/16), float32.
 
-    ``bank`` is (m, d) in the scaled space. A cell's distance is Euclidean, to its nearest row; the
-    raw score is the mean over the ``worst_cells`` largest (all cells of a smaller grid).
+    ``bank`` is (m, d) in the scaled space. A cell's distance is Euclidean, to its nearest row;
+    the raw score is the mean over the ``worst_cells`` largest (all cells of a smaller grid).
     """
-    graph = _Graph(trunk)
-    raw = graph.patches()
-    centred = graph.node("Sub", [raw, graph.constant("shift", scaling.shift[:, None])])
-    scaled = graph.node("Mul", [centred, graph.constant("scale", scaling.scale[:, None])])
+    graph = _Graph(trunk, features)
+    shift = graph.constant("shift", scaling.shift[:, None])
+    scale = graph.constant("scale", scaling.scale[:, None])
+    scaled = graph.node("Mul", [graph.node("Sub", [graph.patches(), shift]), scale])
     distances = graph.nearest(scaled, bank)
     graph.node("Reshape", [distances, graph.grid_shape()], "distances")
     graph.worst(distances, worst_cells)
@@ -78,8 +92,9 @@ def detector(
 class _Graph:
     """Nodes and constants added behind a trunk."""
 
-    def __init__(self, trunk: Trunk) -> None:
+    def __init__(self, trunk: Trunk, features: Features) -> None:
         self._trunk = trunk
+        self._features = features
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._deep = trunk.outputs[GRID]
@@ -105,16 +120,30 @@ class _Graph:
 
     def patches(self) -> str:
         """(d, cells): every stride's map on the stride-16 grid, one column for each cell."""
-        maps = [self._on_grid(stride) for stride in sorted(self._trunk.outputs)]
-        joined = self.node("Concat", maps, axis=1)
-        depth = sum(self._trunk.channels[s] for s in self._trunk.outputs)
+        strides = sorted(self._features.strides)
+        joined = self.node("Concat", [self._on_grid(stride) for stride in strides], axis=1)
+        depth = sum(self._trunk.channels[s] for s in strides)
         return self.node("Reshape", [joined, self.constant("flat", np.array([depth, -1]))])
 
     def _on_grid(self, stride: int) -> str:
-        name, times = self._trunk.outputs[stride], GRID // stride
-        if times == 1:
-            return name
-        return self.node("AveragePool", [name], kernel_shape=[times, times], strides=[times, times])
+        name, side = self._trunk.outputs[stride], self._features.neighbourhood
+        if side > 1:
+            around = [side // 2] * 4
+            name = self.node("AveragePool", [name], kernel_shape=[side, side], pads=around)
+        if stride < GRID:
+            cell = [GRID // stride] * 2
+            return self.node("AveragePool", [name], kernel_shape=cell, strides=cell)
+        if stride > GRID:
+            times = np.array([1, 1, stride / GRID, stride / GRID], dtype=np.float32)
+            scales = self.constant(f"repeat_{stride}", times)
+            return self.node(
+                "Resize",
+                [name, "", scales],
+                mode="nearest",
+                coordinate_transformation_mode="asymmetric",
+                nearest_mode="floor",
+            )
+        return name
 
     def nearest(self, scaled: str, bank: NDArray[np.float32]) -> str:
         """(cells,) distances: sqrt(|f|^2 + min over rows b of (|b|^2 - 2 b.f)), by blocks."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from walkdown.models.artefact import Artefact
+    from walkdown.models.memory_bank import Session
     from walkdown.ports import Progress
     from walkdown.training.backbones import Trunk
     from walkdown.types import ImageRef, Photo
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 
 MIN_IMAGES = 5
 MIN_SIDE_PX, MAX_SIDE_PX = 384, 1024
+
+SMALL = graph.Features(strides=(8, 16, 32), neighbourhood=1)
+LARGE = graph.Features(strides=(4, 8, 16), neighbourhood=3)
+LARGE_FROM_PX = 640
+"""What a patch sees should be a like share of the image: a small image needs the wide-eyed deep
+maps as they are, a large one the shallow maps, smoothed (docs/experiments.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,7 @@ class Options:
     pool: int = 80_000
     folds: int = 5
     calibrate: int = 400
-    worst_pct: float = 0.3
-    strides: tuple[int, ...] = (8, 16)
+    worst_pct: float = 0.5
     seed: int = 0
 
 
@@ -82,20 +88,21 @@ def fit(
     ``load(ref, at_least_px)`` decodes one photograph; what it can't decode is left out, and so is
     an exact copy of another photograph, which would make the cross-fitting lie.
     """
-    trunk = backbones.trunk(backbones.lite2(), strides=options.strides)
     size = InputSize(_long_side(refs, load), graph.MULTIPLE_PX)
-    images, left_out = _extract(refs, load, trunk, size, options, workers, progress)
+    features = LARGE if size.long_side_px >= LARGE_FROM_PX else SMALL
+    trunk = backbones.trunk(backbones.lite2(), strides=features.strides)
+    session = memory_bank.open_graph(graph.extractor(trunk, features), threads=1)
+    images, left_out = _extract(refs, load, session, size, options, workers, progress)
     if len(images) < MIN_IMAGES:
         raise TrainingError(_too_few(len(images), left_out))
-    channels = tuple(trunk.channels[s] for s in sorted(options.strides))
     worst = max(1, round(float(np.median([i.cells for i in images])) * options.worst_pct / 100.0))
-    bank = _Banks(trunk, channels, worst, options)
+    bank = _Banks(trunk, features, worst, options)
     raw = _cross_fit(images, load, bank, size, workers, progress)
     progress.start("choosing the bank", 1)
     whole = bank.choose(images)
     progress.advance()
     threshold = thresholds.from_false_alarms(raw, options.false_alarms)
-    card = _card(images, size, raw, threshold, options, worst)
+    card = _card(images, size, features, raw, threshold, options, worst)
     packed = artefact.pack(memory_bank.KIND, card, {memory_bank.GRAPH: whole})
     return Fit(packed, threshold, len(images), tuple(raw), tuple(left_out))
 
@@ -117,13 +124,12 @@ def _long_side(refs: Sequence[ImageRef], load: Load) -> int:
 def _extract(
     refs: Sequence[ImageRef],
     load: Load,
-    trunk: Trunk,
+    session: Session,
     size: InputSize,
     options: Options,
     workers: int,
     progress: Progress,
 ) -> tuple[list[_Image], list[tuple[str, str]]]:
-    session = memory_bank.open_graph(graph.extractor(trunk), threads=1)
     quota = max(1, options.pool // max(1, len(refs)))
 
     def one(numbered: tuple[int, ImageRef]) -> _Image | tuple[str, str]:
@@ -165,16 +171,19 @@ class _Banks:
     """Makes detector graphs from the patches of some images."""
 
     trunk: Trunk
-    channels: tuple[int, ...]
+    features: graph.Features
     worst_cells: int
     options: Options
 
     def choose(self, images: Sequence[_Image]) -> bytes:
         raw = np.concatenate([image.patches for image in images])
-        scaling = graph.scaling_of(raw, self.channels)
+        channels = tuple(self.trunk.channels[s] for s in sorted(self.features.strides))
+        scaling = graph.scaling_of(raw, channels)
         patches = scaling.apply(raw)
         rows = coreset.select(patches, self.options.bank, seed=self.options.seed)
-        return graph.detector(self.trunk, scaling, patches[rows], worst_cells=self.worst_cells)
+        return graph.detector(
+            self.trunk, self.features, scaling, patches[rows], worst_cells=self.worst_cells
+        )
 
 
 def _cross_fit(
@@ -213,6 +222,7 @@ def _cross_fit(
 def _card(
     images: Sequence[_Image],
     size: InputSize,
+    features: graph.Features,
     raw: Sequence[float],
     threshold: thresholds.Threshold,
     options: Options,
@@ -229,6 +239,7 @@ def _card(
             "worst_cells": worst_cells,
         },
         "false_alarms": asdict(threshold),
+        "features": asdict(features),
         "backbone": {
             "name": backbone.name,
             "licence": backbone.licence,
