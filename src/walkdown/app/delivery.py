@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from walkdown.ports import Analytics, Notifier, Outbox, Records
     from walkdown.types import Severity
 
+ALL = 1_000_000
+"""Alerts read at once: older ones of a pipeline that runs no more must not hide newer ones."""
+
 
 @dataclass(slots=True)
 class Delivery:
@@ -40,13 +43,14 @@ class Delivery:
 
     def project(self) -> None:
         """Bring the lake up to date with the records."""
-        for message, batch in self.outbox.pending("lake"):
-            if isinstance(batch, str):
-                self.analytics.project(batch, list(self.records.results(batch_id=batch)))
+        while waiting := self.outbox.pending("lake"):
+            for message, batch in waiting:
+                if isinstance(batch, str):
+                    self.analytics.project(batch, list(self.records.results(batch_id=batch)))
                 self.outbox.settle([message])
 
     def _alert(self) -> None:
-        for message, alert in self.outbox.pending("alert"):
+        for message, alert in self.outbox.pending("alert", limit=ALL):
             if not isinstance(alert, Alert) or alert.pipeline != self.pipeline:
                 continue
             try:

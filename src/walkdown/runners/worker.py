@@ -159,7 +159,10 @@ def _predict(work: Work, stage: Stage, batch: Sequence[_InHand]) -> list[Predict
 
 
 def _finish(work: Work, stage: Stage, hand: _InHand, prediction: Prediction) -> None:
-    """Store the heat map, then note the prediction; only a good one is worth remembering."""
+    """Store the heat map, then note the prediction; only a good and whole one is remembered.
+
+    One whose heat map was not wanted is not whole: another pipeline may want it.
+    """
     assert hand.outcome.content is not None  # noqa: S101 - a decoded image has been hashed
     heatmap = None
     if prediction.heatmap is not None and work.outputs.heatmaps:
@@ -167,7 +170,7 @@ def _finish(work: Work, stage: Stage, hand: _InHand, prediction: Prediction) -> 
         _keep(work.blobs, heatmap, heatmaps.to_png(prediction.heatmap))
     bare = replace(prediction, heatmap=None)
     hand.outcome.stages.append(_result(stage, bare, heatmap))
-    if bare.error is None:
+    if bare.error is None and (heatmap or prediction.heatmap is None):
         hand.outcome.cache.append((_key(work, stage, hand), bare, heatmap))
 
 
