@@ -136,3 +136,16 @@ def test_a_large_noisy_grid_does_not_take_long() -> None:
     started = time.process_time()
     assert len(regions(HeatMap(grid, 4000, 4000))) > 0
     assert time.process_time() - started < 2
+
+
+def test_a_place_is_drawn_down_to_the_level_if_it_reaches_the_peak() -> None:
+    grid = np.full((6, 12), 0.1, dtype=np.float32)
+    grid[1:4, 1:4] = 0.4
+    grid[2, 2] = 0.8
+    grid[1:4, 8:11] = 0.4
+    heatmap = HeatMap(grid, 120, 60)
+    (wide,) = regions(heatmap, level=0.3, peak=0.5)
+    (narrow,) = regions(heatmap, level=0.5)
+    assert wide.score == narrow.score == pytest.approx(0.8)
+    assert wide.area_pct > 2 * narrow.area_pct
+    assert wide.box[0] + wide.box[2] < 60

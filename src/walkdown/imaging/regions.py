@@ -35,19 +35,27 @@ class _Runs:
 
 
 def regions(
-    heatmap: HeatMap, *, level: float = 0.5, min_area_pct: float = 0.0, max_regions: int = 20
+    heatmap: HeatMap,
+    *,
+    level: float = 0.5,
+    peak: float | None = None,
+    min_area_pct: float = 0.0,
+    max_regions: int = 20,
 ) -> tuple[Region, ...]:
     """Connected places whose score is at least ``level``, worst first, at most ``max_regions``.
 
-    Cells that touch at a corner are connected. A region's score is the highest inside, its area
+    With a ``peak`` above the level, only places that reach it: a place is then drawn as far as it
+    is unlike its surroundings, and not only where it is worst (hysteresis: Canny, 1986). Cells that
+    touch at a corner are connected. A region's score is the highest inside, its area
     the share of the image (not of the box) in per cent; its box holds at least one pixel.
     """
-    if not np.any(heatmap.grid >= level):
+    least = level if peak is None else peak
+    if not np.any(heatmap.grid >= least):
         return ()
     grid = _finer(heatmap.grid)
     runs = _runs(grid >= level)
     found = _measure(heatmap, grid, runs, _components(runs))
-    large = [region for region in found if region.area_pct >= min_area_pct]
+    large = [r for r in found if r.area_pct >= min_area_pct and r.score >= least]
     large.sort(key=lambda region: (-region.score, -region.area_pct, region.box))
     return tuple(large[:max_regions])
 

@@ -39,6 +39,8 @@ class Session(Protocol):
 
 KIND = "memory_bank"
 GRAPH = "model.onnx"
+EDGE = 0.3
+"""The score down to which a region is drawn around a place that passes the threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ def read(raw: float, distances: NDArray[np.float32], photo: Photo, how: Reading)
         verdict=verdict,
         score=scores.score(raw, **scale),
         raw_score=raw,
-        regions=regions(heatmap) if verdict is Verdict.ANOMALY else (),
+        regions=regions(heatmap, level=EDGE, peak=0.5) if verdict is Verdict.ANOMALY else (),
         heatmap=heatmap,
         p_normal=scores.p_normal(raw, how.calibration),
     )
