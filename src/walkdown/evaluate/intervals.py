@@ -10,14 +10,21 @@ if TYPE_CHECKING:
 
 
 def binomial_tail(successes: int, trials: int, share: float) -> float:
-    """P(X >= successes) for a binomial X; exact, by summing logarithms."""
+    """P(X >= successes) for a binomial X, to 12 digits after the point."""
     if successes <= 0:
         return 1.0
     if share <= 0.0 or share >= 1.0:
         return 0.0 if share <= 0.0 else 1.0
-    logs = [_log_term(k, trials, share) for k in range(successes, trials + 1)]
+    if 2 * successes <= trials:
+        return max(0.0, 1.0 - _sum(range(successes), trials, share))
+    return min(1.0, _sum(range(successes, trials + 1), trials, share))
+
+
+def _sum(counts: range, trials: int, share: float) -> float:
+    """P(X is one of the counts), by logarithms, whose terms neither over- nor underflow."""
+    logs = [_log_term(k, trials, share) for k in counts]
     top = max(logs)
-    return min(1.0, math.exp(top) * math.fsum(math.exp(v - top) for v in logs))
+    return math.exp(top) * math.fsum(math.exp(v - top) for v in logs)
 
 
 def _log_term(k: int, n: int, share: float) -> float:

@@ -54,7 +54,7 @@ def aupro(
 
     ``maps`` are (h, w) scores, ``regions`` (h, w) integers: 0 normal, 1.. one number a connected
     defect of that image. Bergmann et al., The MVTec Anomaly Detection Dataset, IJCV 2021. The
-    curve is taken at ``cuts`` score quantiles. NaN where no region is given.
+    curve is taken at ``cuts`` score quantiles, straight in between. NaN where no region is given.
     """
     good = np.sort(np.concatenate([m[r == 0] for m, r in zip(maps, regions, strict=True)]))
     bad = [
@@ -65,19 +65,26 @@ def aupro(
     ]
     if not bad or not len(good):
         return float("nan")
-    rates = np.linspace(0.0, limit, cuts)
-    at = np.clip(np.ceil((1.0 - rates) * len(good)).astype(int), 0, len(good) - 1)
-    levels = good[at]
-    false_rate = 1.0 - np.searchsorted(good, levels, side="right") / len(good)
-    overlap = np.mean(
-        [1.0 - np.searchsorted(b, levels, side="right") / len(b) for b in bad], axis=0
-    )
-    order = np.argsort(false_rate, kind="stable")
-    return _area(false_rate[order], overlap[order], limit) / limit
+    ranks = np.ceil(np.linspace(0.0, limit, cuts) * len(good)).astype(int)
+    levels = np.unique(good[np.clip(len(good) - ranks, 0, len(good) - 1)])[::-1]
+    false_rate = _shares_of_levels(good, levels)
+    overlap = np.mean([_shares_of_levels(b, levels) for b in bad], axis=0)
+    return _area(false_rate, overlap, limit) / limit
+
+
+def _shares_of_levels(
+    ordered: NDArray[np.float32], levels: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Shares above each falling level, and from it on, in turns: ties make a slope, not a step."""
+    above = len(ordered) - np.searchsorted(ordered, levels, side="right")
+    from_on = len(ordered) - np.searchsorted(ordered, levels, side="left")
+    return np.stack((above, from_on), axis=1).ravel() / len(ordered)
 
 
 def _area(x: NDArray[np.float64], y: NDArray[np.float64], limit: float) -> float:
-    """Trapezoids from 0 to ``limit``; the curve is carried flat beyond its last point."""
-    x = np.concatenate([[0.0], x, [limit]])
-    y = np.concatenate([[y[0]], y, [y[-1]]])
-    return float(np.sum(np.diff(np.minimum(x, limit)) * (y[1:] + y[:-1]) / 2.0))
+    """Trapezoids from 0 to ``limit`` under a curve that reaches at least that far."""
+    last = int(np.searchsorted(x, limit, side="left"))
+    share = (limit - x[last - 1]) / (x[last] - x[last - 1])
+    end = y[last - 1] + share * (y[last] - y[last - 1])
+    x, y = np.append(x[:last], limit), np.append(y[:last], end)
+    return float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2.0))

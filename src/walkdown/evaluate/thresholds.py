@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from walkdown.errors import TrainingError
 from walkdown.evaluate.intervals import share_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+MIN_IMAGES = 2
+"""Two scores have a spread; what they support is another question, which `Threshold` answers."""
+
+_ROUNDING = 1e-9
+"""Keeps a budget such as 1 % of 100 from missing its rank by the last bit of a float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +40,12 @@ class Threshold:
     @property
     def sentence(self) -> str:
         """What a person should know before trusting it."""
-        asked, span = _pct(self.budget), f"between {_pct(self.low)} and {_pct(self.high)}"
+        asked = f"{_pct(self.budget)} %"
+        span = f"between {_pct(self.low)} and {_pct(self.high)} %"
         images = f"{self.images} normal images"
         if self.supported:
             return f"with {images} the {asked} budget means {span} false alarms"
-        needed = math.ceil(1.0 / self.budget) - 1
+        needed = math.ceil((1.0 - _ROUNDING) / self.budget) - 1
         return (
             f"with {images} the {asked} budget is a guess: {span} false alarms; "
             f"{needed} or more normal images would support it"
@@ -49,18 +58,23 @@ def from_false_alarms(calibration: Sequence[float], budget: float) -> Threshold:
     ``calibration`` are raw scores of normal images that the scoring bank did not hold. With n of
     them, the k-th smallest, k = ceil((n + 1)(1 - budget)), is the split-conformal bound (Lei et
     al., Distribution-free predictive inference, 2018). Where k > n no such score exists; then the
-    upper tail of a log-normal through their median and upper spread is taken, at least the largest.
+    upper tail of a log-normal with their mean and spread is taken, and at least the largest score.
+    Raises `TrainingError` for fewer than two scores, and for what is no score.
     """
     ordered = np.sort(np.asarray(calibration, dtype=np.float64))
     n = len(ordered)
-    rank = math.ceil((n + 1) * (1.0 - budget) - 1e-9)
+    if n < MIN_IMAGES or not np.isfinite(ordered).all() or ordered[0] < 0.0:
+        raise TrainingError(
+            f"a threshold needs {MIN_IMAGES} or more raw scores of normal images, all of them "
+            f"numbers from 0 on; there are {n}: train with more normal photographs"
+        )
+    rank = math.ceil((n + 1) * (1.0 - budget) - _ROUNDING)
     supported = rank <= n
     if supported:
         value = _just_above(ordered, rank)
-        low, high = share_interval(n - rank, n)
     else:
         value = max(_just_above(ordered, n), _log_normal_tail(ordered, budget))
-        low, high = share_interval(0, n)
+    low, high = share_interval(int(np.count_nonzero(ordered >= value)), n)
     return Threshold(value, budget, n, low, high, supported)
 
 
@@ -84,4 +98,4 @@ def _normal_quantile(share: float) -> float:
 
 def _pct(share: float) -> str:
     value = share * 100.0
-    return f"{value:.0f} %" if value >= 9.95 or value == 0 else f"{value:.2g} %"
+    return f"{value:.0f}" if value >= 9.95 or value == 0 else f"{value:.2g}"
