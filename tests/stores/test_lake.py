@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from walkdown.errors import MissingExtra, StoreError
@@ -258,6 +259,13 @@ def test_a_question_can_do_no_harm(lake: Lake, tmp_path: Path, sql: str) -> None
         lake.query(sql.format(root=tmp_path / "lake"))
     assert sorted(tmp_path.rglob("*")) == before
     assert rows(lake, "SELECT count(*) FROM results") == [(1,)]
+
+
+def test_a_question_does_not_see_variables_of_the_process(lake: Lake) -> None:
+    secret = {"column": np.array([1, 2])}
+    with pytest.raises(StoreError, match="Table with name secret does not exist"):
+        lake.query("SELECT * FROM secret")
+    assert list(secret) == ["column"]
 
 
 def test_a_wrong_question_has_duckdbs_reason_in_short(lake: Lake) -> None:

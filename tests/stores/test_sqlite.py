@@ -202,6 +202,26 @@ def test_a_write_waits_for_another_and_says_when_that_takes_too_long(tmp_path: P
             patient.close()
 
 
+def test_the_first_opening_waits_for_another_first_opening(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE not_yet_wal (a)")
+        release = threading.Timer(0.2, other.execute, ["COMMIT"])
+        release.start()
+        with closing(open_store(path)) as store:
+            assert store.record("i1", [whole(1)]) == ["written"]
+        release.join()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    impatient = open_store(tmp_path / "held.sqlite", busy_timeout_s=0.1)
+    with closing(sqlite3.connect(tmp_path / "held.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE not_yet_wal (a)")
+        with pytest.raises(StoreError, match="another process has been writing"):
+            impatient.inspections()
+
+
 def test_a_file_of_a_newer_walkdown_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "r.sqlite"
     open_store(path).inspections()

@@ -147,8 +147,6 @@ class Lake:
 _CONFIG = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
-    # Python variables of this process are not tables.
-    "python_enable_replacements": "false",
     # A question that needs more memory than there is fails; it leaves no files in the way.
     "temp_directory": "",
 }
