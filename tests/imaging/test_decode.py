@@ -300,6 +300,16 @@ def test_a_60_mb_bomb_is_refused_by_its_header() -> None:
         assert "over the limit of 5 million" in reason(bomb, max_pixels=5_000_000)
 
 
+@pytest.mark.parametrize("size", [(1, 50_000_000), (50_000_000, 1)])
+def test_a_line_of_fifty_million_pixels_takes_no_memory(size: tuple[int, int]) -> None:
+    """Within the limit of pixels, but each row costs memory too: it took 1.3 GiB."""
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0))
+    empty = png_chunk(b"IDAT", zlib.compress(b"")) + png_chunk(b"IEND", b"")
+    with little_memory():
+        text = reason(b"\x89PNG\r\n\x1a\n" + header + empty)
+    assert f"{size[0]} x {size[1]} px is no photograph" in text
+
+
 def test_the_limit_is_what_the_caller_says() -> None:
     data = saved(Image.new("L", (100, 50)), "PNG")
     assert decode(data, name="a", max_pixels=5_000).width_px == 100

@@ -35,6 +35,8 @@ _UPRIGHT: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 _CHANNELS: Final = frozenset((1, 3, 4))
+# Pillow needs some 20 bytes a row besides the pixels: a column of 50 million rows takes 1.3 GiB.
+_MAX_SIDE_PX: Final = 1_000_000
 
 
 def decode(
@@ -126,6 +128,9 @@ def _open(data: bytes, format_name: str, max_pixels: int) -> ImageFile:
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
+    if max(size) > _MAX_SIDE_PX:
+        message = f"{width} x {height} px is no photograph: the file is damaged, or made to do harm"
+        raise ImageError(message)
     if width * height > max_pixels:
         message = (
             f"{width} x {height} px is over the limit of {max_pixels / 1e6:g} million pixels: if "
