@@ -60,10 +60,20 @@ def scaling_of(patches: NDArray[np.float32], channels: tuple[int, ...]) -> Scali
 
 def extractor(trunk: Trunk, features: Features) -> bytes:
     """The graph from ``image`` to ``patches``: (d, cells) float32, raw features, row by row."""
-    graph = _Graph(trunk, features)
-    patches = graph.patches()
-    graph.node("Identity", [patches], "patches")
-    return graph.build({"patches": ["d", "cells"]})
+    graph = _Graph()
+    graph.look(trunk, features)
+    return graph.build(_IMAGE, {_PATCHES: ["d", "cells"]})
+
+
+def judge(scaling: Scaling, bank: NDArray[np.float32], *, worst_cells: int) -> bytes:
+    """The graph from ``patches``, as `extractor` gives them, to ``raw_score``: (1,) float32.
+
+    It is the last part of `detector`, for trying many banks on one extraction.
+    """
+    graph = _Graph()
+    graph.judge(scaling, bank, worst_cells)
+    patches = helper.make_tensor_value_info(_PATCHES, TensorProto.FLOAT, [bank.shape[1], "cells"])
+    return graph.build(patches, {"raw_score": ["n"]})
 
 
 def detector(
@@ -79,31 +89,31 @@ def detector(
     ``bank`` is (m, d) in the scaled space. A cell's distance is Euclidean, to its nearest row;
     the raw score is the mean over the ``worst_cells`` largest (all cells of a smaller grid).
     """
-    graph = _Graph(trunk, features)
-    shift = graph.constant("shift", scaling.shift[:, None])
-    scale = graph.constant("scale", scaling.scale[:, None])
-    scaled = graph.node("Mul", [graph.node("Sub", [graph.patches(), shift]), scale])
-    distances = graph.nearest(scaled, bank)
-    graph.node("Reshape", [distances, graph.grid_shape()], "distances")
-    graph.worst(distances, worst_cells)
-    return graph.build({"raw_score": ["n"], "distances": ["n", "rows", "columns"]})
+    graph = _Graph()
+    graph.look(trunk, features)
+    distances = graph.judge(scaling, bank, worst_cells)
+    shape = graph.node("Shape", [trunk.outputs[GRID]])
+    grid = graph.node("Gather", [shape, graph.constant("grid_axes", np.array([0, 2, 3]))])
+    graph.node("Reshape", [distances, grid], "distances")
+    return graph.build(_IMAGE, {"raw_score": ["n"], "distances": ["n", "rows", "columns"]})
+
+
+_IMAGE = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", "h", "w", 3])
+_PATCHES = "patches"
 
 
 class _Graph:
-    """Nodes and constants added behind a trunk."""
+    """Nodes and constants, in the order in which they run."""
 
-    def __init__(self, trunk: Trunk, features: Features) -> None:
-        self._trunk = trunk
-        self._features = features
+    def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
-        self._deep = trunk.outputs[GRID]
         self._names = itertools.count()
-        self._prepare()
 
-    def constant(self, name: str, value: NDArray[Any]) -> str:
+    def constant(self, name: str, value: NDArray[Any] | float) -> str:
         full = f"bank.{name}"
-        self._constants[full] = numpy_helper.from_array(np.ascontiguousarray(value), full)
+        array = np.array(value, dtype=np.float32) if isinstance(value, float) else value
+        self._constants[full] = numpy_helper.from_array(np.ascontiguousarray(array), full)
         return full
 
     def node(self, kind: str, inputs: list[str], output: str = "", **options: Any) -> str:
@@ -111,22 +121,21 @@ class _Graph:
         self._nodes.append(helper.make_node(kind, inputs, [output], **options))
         return output
 
-    def _prepare(self) -> None:
+    def look(self, trunk: Trunk, features: Features) -> None:
+        """From the image to patches: every map on the stride-16 grid, one column for each cell."""
         real = self.node("Cast", ["image"], to=TensorProto.FLOAT)
-        centred = self.node("Sub", [real, self.constant("127", np.array(127.0, dtype=np.float32))])
-        unit = self.node("Div", [centred, self.constant("128", np.array(128.0, dtype=np.float32))])
-        self.node("Transpose", [unit], self._trunk.input, perm=[0, 3, 1, 2])
-        self._before, self._nodes = self._nodes, []
+        centred = self.node("Sub", [real, self.constant("127", 127.0)])
+        unit = self.node("Div", [centred, self.constant("128", 128.0)])
+        self.node("Transpose", [unit], trunk.input, perm=[0, 3, 1, 2])
+        self._nodes += trunk.nodes
+        self._constants |= {tensor.name: tensor for tensor in trunk.initializers}
+        strides = sorted(features.strides)
+        maps = [self._on_grid(trunk.outputs[s], s, features.neighbourhood) for s in strides]
+        depth = sum(trunk.channels[s] for s in strides)
+        flat = self.constant("flat", np.array([depth, -1]))
+        self.node("Reshape", [self.node("Concat", maps, axis=1), flat], _PATCHES)
 
-    def patches(self) -> str:
-        """(d, cells): every stride's map on the stride-16 grid, one column for each cell."""
-        strides = sorted(self._features.strides)
-        joined = self.node("Concat", [self._on_grid(stride) for stride in strides], axis=1)
-        depth = sum(self._trunk.channels[s] for s in strides)
-        return self.node("Reshape", [joined, self.constant("flat", np.array([depth, -1]))])
-
-    def _on_grid(self, stride: int) -> str:
-        name, side = self._trunk.outputs[stride], self._features.neighbourhood
+    def _on_grid(self, name: str, stride: int, side: int) -> str:
         if side > 1:
             around = [side // 2] * 4
             name = self.node("AveragePool", [name], kernel_shape=[side, side], pads=around)
@@ -145,15 +154,24 @@ class _Graph:
             )
         return name
 
-    def nearest(self, scaled: str, bank: NDArray[np.float32]) -> str:
-        """(cells,) distances: sqrt(|f|^2 + min over rows b of (|b|^2 - 2 b.f)), by blocks."""
+    def judge(self, scaling: Scaling, bank: NDArray[np.float32], worst_cells: int) -> str:
+        """From patches to the raw score; returns the name of the (cells,) distances."""
+        centred = self.node("Sub", [_PATCHES, self.constant("shift", scaling.shift[:, None])])
+        scaled = self.node("Mul", [centred, self.constant("scale", scaling.scale[:, None])])
+        distances = self._nearest(scaled, bank)
+        size = self.node("Shape", [distances])
+        count = self.node("Min", [size, self.constant("cells", np.array([worst_cells]))])
+        self._nodes.append(helper.make_node("TopK", [distances, count], ["worst", "worst_at"]))
+        self.node("ReduceMean", ["worst"], "raw_score", axes=[0], keepdims=1)
+        return distances
+
+    def _nearest(self, scaled: str, bank: NDArray[np.float32]) -> str:
+        """sqrt(|f|^2 + min over rows b of (|b|^2 - 2 b.f)), by blocks of rows."""
         least = [self._least(scaled, bank, at) for at in range(0, len(bank), BANK_ROWS)]
         over_rows = least[0] if len(least) == 1 else self.node("Min", least)
         own = self.node("ReduceSumSquare", [scaled], axes=[0], keepdims=0)
         squared = self.node("Add", [own, over_rows])
-        positive = self.node(
-            "Max", [squared, self.constant("zero", np.array(0.0, dtype=np.float32))]
-        )
+        positive = self.node("Max", [squared, self.constant("zero", 0.0)])
         return self.node("Sqrt", [positive])
 
     def _least(self, scaled: str, bank: NDArray[np.float32], at: int) -> str:
@@ -163,30 +181,13 @@ class _Graph:
         shifted = self.node("Gemm", [doubled, scaled, squares])
         return self.node("ReduceMin", [shifted], axes=[0], keepdims=0)
 
-    def grid_shape(self) -> str:
-        shape = self.node("Shape", [self._deep])
-        index = self.constant("grid_axes", np.array([0, 2, 3]))
-        return self.node("Gather", [shape, index])
-
-    def worst(self, distances: str, cells: int) -> None:
-        size = self.node("Shape", [distances])
-        count = self.node("Min", [size, self.constant("cells", np.array([cells]))])
-        self._nodes.append(helper.make_node("TopK", [distances, count], ["worst", "worst_at"]))
-        self.node("ReduceMean", ["worst"], "raw_score", axes=[0], keepdims=1)
-
-    def build(self, outputs: dict[str, list[str]]) -> bytes:
-        image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", "h", "w", 3])
+    def build(self, source: onnx.ValueInfoProto, outputs: dict[str, list[Any]]) -> bytes:
         results = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
             for name, shape in outputs.items()
         ]
-        graph = helper.make_graph(
-            [*self._before, *self._trunk.nodes, *self._nodes],
-            "walkdown",
-            [image],
-            results,
-            [*self._trunk.initializers, *self._constants.values()],
-        )
+        constants = list(self._constants.values())
+        graph = helper.make_graph(self._nodes, "walkdown", [source], results, constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
         model.ir_version, model.producer_name = IR_VERSION, "walkdown"
         onnx.checker.check_model(model)

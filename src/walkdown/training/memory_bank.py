@@ -2,12 +2,13 @@
 
 Two passes over the photographs. The first extracts patches into a pool of bounded size, from which
 the bank is chosen. The second scores each photograph by a bank that was chosen without it (and
-scaled without it), in the very graph that will run later: from these scores comes the threshold.
+scaled without it), by the very nodes that will judge later: from these scores comes the threshold.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from walkdown.models.artefact import Artefact
     from walkdown.models.memory_bank import Session
     from walkdown.ports import Progress
-    from walkdown.training.backbones import Trunk
     from walkdown.types import ImageRef, Photo
 
     Load = Callable[[ImageRef, int | None], Photo]
@@ -55,7 +55,7 @@ class Options:
     pool: int = 80_000
     folds: int = 5
     calibrate: int = 400
-    worst_pct: float = 0.5
+    worst_pct: float = 1.0
     seed: int = 0
 
 
@@ -96,10 +96,19 @@ def fit(
     if len(images) < MIN_IMAGES:
         raise TrainingError(_too_few(len(images), left_out))
     worst = max(1, round(float(np.median([i.cells for i in images])) * options.worst_pct / 100.0))
-    bank = _Banks(trunk, features, worst, options)
-    raw = _cross_fit(images, load, bank, size, workers, progress)
+    channels = tuple(trunk.channels[s] for s in sorted(features.strides))
+    banks = _Banks(channels, options)
+
+    def score(judge: Session, ref: ImageRef) -> float:
+        """A photograph's raw score by some bank."""
+        pixels = memory_bank.scaled(load(ref, size.long_side_px), size)
+        patches = session.run(["patches"], {"image": pixels})[0]
+        return float(judge.run(["raw_score"], {"patches": patches})[0][0])
+
+    raw = _cross_fit(images, score, banks, worst, workers, progress)
     progress.start("choosing the bank", 1)
-    whole = bank.choose(images)
+    scaling, rows = banks.choose(images)
+    whole = graph.detector(trunk, features, scaling, rows, worst_cells=worst)
     progress.advance()
     threshold = thresholds.from_false_alarms(raw, options.false_alarms)
     card = _card(images, size, features, raw, threshold, options, worst)
@@ -168,29 +177,23 @@ def _too_few(count: int, left_out: Sequence[tuple[str, str]]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Banks:
-    """Makes detector graphs from the patches of some images."""
+    """Chooses banks from the patches of some images."""
 
-    trunk: Trunk
-    features: graph.Features
-    worst_cells: int
+    channels: tuple[int, ...]
     options: Options
 
-    def choose(self, images: Sequence[_Image]) -> bytes:
+    def choose(self, images: Sequence[_Image]) -> tuple[graph.Scaling, NDArray[np.float32]]:
         raw = np.concatenate([image.patches for image in images])
-        channels = tuple(self.trunk.channels[s] for s in sorted(self.features.strides))
-        scaling = graph.scaling_of(raw, channels)
+        scaling = graph.scaling_of(raw, self.channels)
         patches = scaling.apply(raw)
-        rows = coreset.select(patches, self.options.bank, seed=self.options.seed)
-        return graph.detector(
-            self.trunk, self.features, scaling, patches[rows], worst_cells=self.worst_cells
-        )
+        return scaling, patches[coreset.select(patches, self.options.bank, seed=self.options.seed)]
 
 
 def _cross_fit(
     images: Sequence[_Image],
-    load: Load,
+    score: Callable[[Session, ImageRef], float],
     banks: _Banks,
-    size: InputSize,
+    worst_cells: int,
     workers: int,
     progress: Progress,
 ) -> list[float]:
@@ -205,16 +208,13 @@ def _cross_fit(
     raw: list[float] = []
     for fold in range(folds):
         inside = [image for i, image in enumerate(images) if fold_of[i] != fold]
-        held_out = [
-            image.ref for i, image in enumerate(images) if fold_of[i] == fold and i in judged
-        ]
-        session = memory_bank.open_graph(banks.choose(inside), threads=1)
-
-        def one(ref: ImageRef, session: memory_bank.Session = session) -> float:
-            return memory_bank.look(session, load(ref, size.long_side_px), size)[0]
-
-        for score in ordered_map(one, held_out, workers=workers):
-            raw.append(score)
+        held_out = [im.ref for i, im in enumerate(images) if fold_of[i] == fold and i in judged]
+        scaling, rows = banks.choose(inside)
+        judge = memory_bank.open_graph(
+            graph.judge(scaling, rows, worst_cells=worst_cells), threads=1
+        )
+        for number in ordered_map(partial(score, judge), held_out, workers=workers):
+            raw.append(number)
             progress.advance()
     return sorted(raw)
 
