@@ -18,7 +18,7 @@ from walkdown.errors import ArtefactError
 from walkdown.evaluate import scores
 from walkdown.imaging.regions import regions
 from walkdown.imaging.resize import resize
-from walkdown.types import HeatMap, ModelInfo, Photo, Prediction, Verdict
+from walkdown.types import HeatMap, ModelInfo, Photo, Prediction, Region, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ EDGE = 0.3
 class InputSize:
     """How an image is scaled: longest side to ``long_side_px``, both sides to multiples.
 
-    Raises ValueError for sizes that are not whole numbers above 0.
+    Raises ValueError for sizes that are not whole numbers above 0, the longest side a multiple.
     """
 
     long_side_px: int
@@ -58,6 +58,8 @@ class InputSize:
         for side in (self.long_side_px, self.multiple_px):
             if type(side) is not int or side < 1:
                 raise ValueError(f"an input size in px: {side!r}")
+        if self.long_side_px % self.multiple_px:
+            raise ValueError(f"an input size in px: {self.long_side_px}")
 
     def of(self, width_px: int, height_px: int) -> tuple[int, int]:
         """(width, height) in px for an image; no side is ever under two multiples.
@@ -182,7 +184,12 @@ def read(raw: float, distances: NDArray[np.float32], photo: Photo, how: Reading)
         verdict=verdict,
         score=scores.score(raw, **scale),
         raw_score=raw,
-        regions=regions(heatmap, level=EDGE, peak=0.5) if verdict is Verdict.ANOMALY else (),
+        regions=_places(heatmap) if verdict is Verdict.ANOMALY else (),
         heatmap=heatmap,
         p_normal=scores.p_normal(raw, how.calibration),
     )
+
+
+def _places(heatmap: HeatMap) -> tuple[Region, ...]:
+    """What passes the threshold; and the worst place at least, which rounding may keep below it."""
+    return regions(heatmap, level=EDGE, peak=min(0.5, float(heatmap.grid.max())))
