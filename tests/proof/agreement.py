@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import shutil
 import sqlite3
 from collections import Counter
 from contextlib import closing, contextmanager
@@ -45,7 +46,12 @@ class Agreed:
 @contextmanager
 def store_of(folder: Path) -> Iterator[SqliteStore]:
     """The records of a workspace."""
-    path = folder / ".walkdown" / "records.sqlite"
+    with _store(folder / ".walkdown" / "records.sqlite") as store:
+        yield store
+
+
+@contextmanager
+def _store(path: Path) -> Iterator[SqliteStore]:
     store = SqliteStore(path, workspace="default", clock=lambda: datetime.now(UTC))
     try:
         yield store
@@ -69,6 +75,25 @@ def check(folder: Path, photos: Path, delivered: Sequence[str], *, alone: bool =
     alerts = _check_outbox(home, findings, delivered)
     _check_database(home, len(results) * len(inspections))
     return Agreed(agreed, frozenset(_said(f) for f in findings), alerts)
+
+
+def check_broken_off(folder: Path) -> None:
+    """What a killed run has recorded is whole: its blobs are there, its models can be loaded.
+
+    A copy of the records is looked at, so that the next run finds them as the kill left them.
+    """
+    home, aside = folder / ".walkdown", folder.parent / f"{folder.name}-aside"
+    aside.mkdir()
+    for path in home.glob("records.sqlite*"):
+        if not path.name.endswith("-shm"):
+            shutil.copyfile(path, aside / path.name)
+    blobs = FileBlobs(home / "blobs")
+    with _store(aside / "records.sqlite") as store:
+        for result in store.results():
+            _seen(result, blobs)
+        for version in store.versions():
+            artefact.load(version.digest, blobs)
+    shutil.rmtree(aside)
 
 
 def _check_inspections(inspections: Sequence[Inspection], *, alone: bool) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.proof.agreement import Agreed, check, check_model
+from tests.proof.agreement import Agreed, check, check_broken_off, check_model
 from tests.proof.launcher import Run, spread
 from tests.proof.scenes import a_run
 
@@ -56,13 +56,12 @@ def _inspect_killed(
     thread, number, kind = point
     name = f"{thread}-{number}"
     folder = scene.workspace(below / name, hook.url(name))
-    killed = launcher.run(scene.inspect(folder, "killed", stop_at=(thread, number)))
-    if not killed.killed:
-        return f"{point}: was not reached"
-    ended = launcher.run(scene.inspect(folder, "finished"))
-    if ended.code != 0:
-        return f"{point}: {ended.code}: {ended.text()[-500:]}"
     try:
+        killed = launcher.run(scene.inspect(folder, "killed", stop_at=(thread, number)))
+        assert killed.killed, "the point was not reached"
+        check_broken_off(folder)
+        ended = launcher.run(scene.inspect(folder, "finished"))
+        assert ended.code == 0, ended.text()[-500:]
         agreed = check(folder, scene.photos, hook.delivered(name))
         assert agreed == undisturbed, "other than undisturbed"
     except Exception as error:
@@ -97,12 +96,12 @@ def _train_killed(
     thread, number, kind = point
     folder = below / f"{thread}-{number}"
     again = partial(_train, normals, folder, fitted=fitted)
-    if not launcher.run(again(name="killed", stop_at=(thread, number))).killed:
-        return f"{point}: was not reached"
-    ended = launcher.run(again(name="finished"))
-    if ended.code != 0:
-        return f"{point}: {ended.code}: {ended.text()[-500:]}"
     try:
+        killed = launcher.run(again(name="killed", stop_at=(thread, number)))
+        assert killed.killed, "the point was not reached"
+        check_broken_off(folder)
+        ended = launcher.run(again(name="finished"))
+        assert ended.code == 0, ended.text()[-500:]
         check_model(folder, "first", fitted[1])
     except Exception as error:
         return f"{kind} ({folder.name}): {type(error).__name__}: {error!s:.500}"
