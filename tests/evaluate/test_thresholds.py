@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import beta  # type: ignore[import-untyped]
 
 from walkdown.errors import TrainingError
-from walkdown.evaluate.thresholds import Threshold, from_false_alarms
+from walkdown.evaluate.thresholds import Threshold, from_false_alarms, odd_ones
 
 Scores = NDArray[np.float64]
 
@@ -130,3 +130,23 @@ def test_normal_images_that_all_score_nothing_still_give_a_threshold() -> None:
 def test_what_is_no_set_of_scores_is_refused(normal: list[float]) -> None:
     with pytest.raises(TrainingError, match="needs 2 or more raw scores"):
         from_false_alarms(normal, 0.01)
+
+
+def test_a_photograph_unlike_all_others_does_not_move_the_threshold() -> None:
+    rng = np.random.default_rng(1)
+    usual = np.exp(rng.normal(0.0, 0.05, 39)).tolist()
+    assert odd_ones(usual) == []
+    assert odd_ones([*usual, 3.0]) == [39]
+    threshold = from_false_alarms(usual, 0.05, set_aside=[3.0])
+    assert threshold.value == from_false_alarms(usual, 0.05).value
+    assert (threshold.images, threshold.set_aside) == (40, 1)
+    assert threshold.high > from_false_alarms(usual, 0.05).high, "it counts as an alarm"
+    assert "1 of them set aside" in threshold.sentence
+
+
+def test_never_more_than_one_in_twenty_is_set_aside() -> None:
+    usual = np.exp(np.random.default_rng(2).normal(0.0, 0.05, 18)).tolist()
+    assert odd_ones([*usual, 3.0]) == []
+    assert len(odd_ones([*usual * 2, 3.0, 4.0, 5.0])) == 1
+    assert odd_ones([1.0] * 40) == []
+    assert odd_ones([]) == []

@@ -38,12 +38,17 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a training ended with. ``left_out`` are (name, reason) of photographs not used."""
+    """What a training ended with.
+
+    ``left_out`` are (name, reason) of photographs not used, ``odd`` (name, raw score) of those so
+    unlike all others that a person should look at them.
+    """
 
     version: ModelVersion
     threshold: Threshold
     images: int
     left_out: tuple[tuple[str, str], ...]
+    odd: tuple[tuple[str, float], ...]
     evaluation: Evaluation | None
 
 
@@ -85,7 +90,7 @@ def train(
             facts=_facts(fit, evaluation),
         )
     )
-    return Trained(version, fit.threshold, fit.images, fit.left_out, evaluation)
+    return Trained(version, fit.threshold, fit.images, fit.left_out, fit.odd, evaluation)
 
 
 def _check(name: str, false_alarms: float) -> None:

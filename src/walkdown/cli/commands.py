@@ -102,6 +102,12 @@ def train(
         click.echo(f"left out: {shown(file)}: {reason}", err=True)
     if len(trained.left_out) > SHOWN:
         click.echo(f"left out: {len(trained.left_out) - SHOWN} more", err=True)
+    for file, raw in trained.odd:
+        click.echo(
+            f"look at {shown(file)}: it is unlike all other normal photographs (raw score "
+            f"{raw:.3f}); if something is wrong on it, remove it and train again",
+            err=True,
+        )
     click.echo(f"{trained.version.label} (now {name}@live), from {trained.images} normal images")
     click.echo(f"threshold: {trained.threshold.value:.4f} raw; {trained.threshold.sentence}")
     if trained.evaluation:

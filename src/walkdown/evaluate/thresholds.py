@@ -36,6 +36,7 @@ class Threshold:
     low: float
     high: float
     supported: bool
+    set_aside: int = 0
 
     @property
     def sentence(self) -> str:
@@ -43,6 +44,8 @@ class Threshold:
         asked = f"{_pct(self.budget)} %"
         span = f"between {_pct(self.low)} and {_pct(self.high)} %"
         images = f"{self.images} normal images"
+        if self.set_aside:
+            images += f" ({self.set_aside} of them set aside, unlike all others)"
         if self.supported:
             return f"with {images} the {asked} budget means {span} false alarms"
         needed = math.ceil((1.0 - _ROUNDING) / self.budget) - 1
@@ -52,9 +55,31 @@ class Threshold:
         )
 
 
-def from_false_alarms(calibration: Sequence[float], budget: float) -> Threshold:
+ODD_DEVIATIONS, ODD_SHARE = 6.0, 0.05
+"""How far off a photograph must be to be set aside, and which share of them can be at most."""
+
+
+def odd_ones(calibration: Sequence[float]) -> list[int]:
+    """Indices of scores so far above the rest that their photographs should be looked at.
+
+    Above the median by `ODD_DEVIATIONS` robust standard deviations of the logarithms (1.4826 times
+    the median absolute deviation; Rousseeuw and Croux, 1993), at most `ODD_SHARE` of all.
+    """
+    logs = np.log(np.maximum(np.asarray(calibration, dtype=np.float64), 1e-12))
+    if len(logs) == 0:
+        return []
+    off = logs - np.median(logs)
+    spread = 1.4826 * float(np.median(np.abs(off)))
+    far = [int(i) for i in np.argsort(-off) if off[i] > ODD_DEVIATIONS * spread > 0.0]
+    return far[: int(len(logs) * ODD_SHARE)]
+
+
+def from_false_alarms(
+    calibration: Sequence[float], budget: float, *, set_aside: Sequence[float] = ()
+) -> Threshold:
     """The threshold that lets at most ``budget`` (0..1) of normal images raise an alarm.
 
+    ``set_aside`` are scores that don't move the threshold, and count as the alarms that they are.
     ``calibration`` are raw scores of normal images that the scoring bank did not hold. With n of
     them, the k-th smallest, k = ceil((n + 1)(1 - budget)), is the split-conformal bound (Lei et
     al., Distribution-free predictive inference, 2018). Where k > n no such score exists; then the
@@ -74,8 +99,9 @@ def from_false_alarms(calibration: Sequence[float], budget: float) -> Threshold:
         value = _just_above(ordered, rank)
     else:
         value = max(_just_above(ordered, n), _log_normal_tail(ordered, budget))
-    low, high = share_interval(int(np.count_nonzero(ordered >= value)), n)
-    return Threshold(value, budget, n, low, high, supported)
+    alarms = int(np.count_nonzero(ordered >= value)) + sum(s >= value for s in set_aside)
+    low, high = share_interval(alarms, n + len(set_aside))
+    return Threshold(value, budget, n + len(set_aside), low, high, supported, len(set_aside))
 
 
 def _just_above(ordered: np.ndarray[tuple[int], np.dtype[np.float64]], rank: int) -> float:

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 GRID = 16
 MULTIPLE_PX = 32
 OPSET, IR_VERSION = 17, 9
+LEVEL_SHARE, OWN_SHARE = 0.2, 0.5
+"""A photograph that is a little off everywhere (light, focus) is not damaged everywhere: half of
+the level that `LEVEL_SHARE` of its cells exceed is taken off. All of it would hide damage that
+covers the whole image (docs/experiments.md)."""
+
 BANK_ROWS = 1024
 """Bank rows of one product in the graph: its result stays in the processor's cache."""
 
@@ -86,8 +91,9 @@ def detector(
 ) -> bytes:
     """The graph from ``image`` to ``raw_score`` (1,) and ``distances`` (1, h/16, w/16), float32.
 
-    ``bank`` is (m, d) in the scaled space. A cell's distance is Euclidean, to its nearest row;
-    the raw score is the mean over the ``worst_cells`` largest (all cells of a smaller grid).
+    ``bank`` is (m, d) in the scaled space. A cell's distance is Euclidean, to its nearest row,
+    less `OWN_SHARE` of the image's own level: the distance that a fifth of its cells exceed. The
+    raw score is the mean over the ``worst_cells`` largest (all cells of a smaller grid).
     """
     graph = _Graph()
     graph.look(trunk, features)
@@ -158,21 +164,34 @@ class _Graph:
         """From patches to the raw score; returns the name of the (cells,) distances."""
         centred = self.node("Sub", [_PATCHES, self.constant("shift", scaling.shift[:, None])])
         scaled = self.node("Mul", [centred, self.constant("scale", scaling.scale[:, None])])
-        distances = self._nearest(scaled, bank)
+        distances = self._less_own_level(self._nearest(scaled, bank))
         size = self.node("Shape", [distances])
         count = self.node("Min", [size, self.constant("cells", np.array([worst_cells]))])
-        self._nodes.append(helper.make_node("TopK", [distances, count], ["worst", "worst_at"]))
-        self.node("ReduceMean", ["worst"], "raw_score", axes=[0], keepdims=1)
+        self.node("ReduceMean", [self._largest(distances, count)], "raw_score", axes=[0])
         return distances
+
+    def _less_own_level(self, distances: str) -> str:
+        size = self.node("Cast", [self.node("Shape", [distances])], to=TensorProto.FLOAT)
+        share = self.node("Mul", [size, self.constant("level_share", LEVEL_SHARE)])
+        count = self.node("Cast", [self.node("Ceil", [share])], to=TensorProto.INT64)
+        level = self.node("ReduceMin", [self._largest(distances, count)], axes=[0])
+        own = self.node("Mul", [level, self.constant("own_share", OWN_SHARE)])
+        return self._not_negative(self.node("Sub", [distances, own]))
+
+    def _largest(self, values: str, count: str) -> str:
+        largest = f"bank_{next(self._names)}"
+        self._nodes.append(helper.make_node("TopK", [values, count], [largest, f"{largest}_at"]))
+        return largest
+
+    def _not_negative(self, values: str) -> str:
+        return self.node("Max", [values, self.constant("zero", 0.0)])
 
     def _nearest(self, scaled: str, bank: NDArray[np.float32]) -> str:
         """sqrt(|f|^2 + min over rows b of (|b|^2 - 2 b.f)), by blocks of rows."""
         least = [self._least(scaled, bank, at) for at in range(0, len(bank), BANK_ROWS)]
         over_rows = least[0] if len(least) == 1 else self.node("Min", least)
         own = self.node("ReduceSumSquare", [scaled], axes=[0], keepdims=0)
-        squared = self.node("Add", [own, over_rows])
-        positive = self.node("Max", [squared, self.constant("zero", 0.0)])
-        return self.node("Sqrt", [positive])
+        return self.node("Sqrt", [self._not_negative(self.node("Add", [own, over_rows]))])
 
     def _least(self, scaled: str, bank: NDArray[np.float32], at: int) -> str:
         rows = bank[at : at + BANK_ROWS]

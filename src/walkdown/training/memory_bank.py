@@ -61,13 +61,18 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A fitted model and what is worth telling of it. ``left_out`` are (name, reason) pairs."""
+    """A fitted model and what is worth telling of it.
+
+    ``left_out`` are (name, reason) of photographs that could not be used, ``odd`` (name, raw score)
+    of those so unlike all others that they were kept from moving the threshold.
+    """
 
     artefact: Artefact
     threshold: thresholds.Threshold
     images: int
     calibration: tuple[float, ...]
     left_out: tuple[tuple[str, str], ...]
+    odd: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +110,21 @@ def fit(
         patches = session.run(["patches"], {"image": pixels})[0]
         return float(judge.run(["raw_score"], {"patches": patches})[0][0])
 
-    raw = _cross_fit(images, score, banks, worst, workers, progress)
+    judged = _cross_fit(images, score, banks, worst, workers, progress)
     progress.start("choosing the bank", 1)
     scaling, rows = banks.choose(images)
     whole = graph.detector(trunk, features, scaling, rows, worst_cells=worst)
     progress.advance()
-    threshold = thresholds.from_false_alarms(raw, options.false_alarms)
+    odd = [judged[i] for i in thresholds.odd_ones([raw for _, raw in judged])]
+    threshold = thresholds.from_false_alarms(
+        [raw for name, raw in judged if (name, raw) not in odd],
+        options.false_alarms,
+        set_aside=[raw for _, raw in odd],
+    )
+    raw = sorted(raw for _, raw in judged)
     card = _card(images, size, features, raw, threshold, options, worst)
     packed = artefact.pack(memory_bank.KIND, card, {memory_bank.GRAPH: whole})
-    return Fit(packed, threshold, len(images), tuple(raw), tuple(left_out))
+    return Fit(packed, threshold, len(images), tuple(raw), tuple(left_out), tuple(odd))
 
 
 def _long_side(refs: Sequence[ImageRef], load: Load) -> int:
@@ -196,8 +207,8 @@ def _cross_fit(
     worst_cells: int,
     workers: int,
     progress: Progress,
-) -> list[float]:
-    """Sorted raw scores of normal images, each by a bank that holds nothing of it."""
+) -> list[tuple[str, float]]:
+    """(name, raw score) of normal images, each by a bank that holds nothing of it."""
     options = banks.options
     folds = min(options.folds, len(images))
     order = np.random.default_rng(options.seed).permutation(len(images))
@@ -205,7 +216,7 @@ def _cross_fit(
     fold_of = {int(i): at % folds for at, i in enumerate(order)}
     judged = {int(i) for i in order[::step]}
     progress.start("cross-fitting the threshold", len(judged))
-    raw: list[float] = []
+    raw: list[tuple[str, float]] = []
     for fold in range(folds):
         inside = [image for i, image in enumerate(images) if fold_of[i] != fold]
         held_out = [im.ref for i, im in enumerate(images) if fold_of[i] == fold and i in judged]
@@ -213,10 +224,11 @@ def _cross_fit(
         judge = memory_bank.open_graph(
             graph.judge(scaling, rows, worst_cells=worst_cells), threads=1
         )
-        for number in ordered_map(partial(score, judge), held_out, workers=workers):
-            raw.append(number)
+        scored = ordered_map(partial(score, judge), held_out, workers=workers)
+        for ref, number in zip(held_out, scored, strict=True):
+            raw.append((ref.name, number))
             progress.advance()
-    return sorted(raw)
+    return raw
 
 
 def _card(
