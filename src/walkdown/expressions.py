@@ -169,11 +169,10 @@ def _compare(op: ast.cmpop, left: object, right: object) -> bool:
     if isinstance(op, ast.In | ast.NotIn):
         inside = isinstance(right, tuple | str) and _contains(right, left)
         return inside is isinstance(op, ast.In)
-    if left is None or right is None or isinstance(left, str) is not isinstance(right, str):
-        return False
     try:
         return bool(_COMPARE[type(op)](left, right))
     except TypeError:
+        # None, or values of two kinds: neither is larger.
         return False
 
 

@@ -69,8 +69,8 @@ class Blobs(Protocol):
     def get(self, key: str) -> bytes:
         """The bytes of a key. Raises `NotFound`."""
 
-    def exists(self, key: str) -> bool:
-        """Whether `get` would find the key."""
+    def size(self, key: str) -> int | None:
+        """How many bytes `get` would find; None for a missing key."""
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """All keys that start with the prefix, sorted."""

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from walkdown.app import report
-from walkdown.app.keys import image_key
 from walkdown.app.report import write_report
 from walkdown.app.report_rows import COLUMNS, dumps
 from walkdown.errors import NotFound, StoreError
+from walkdown.pipeline.keys import image_key
 from walkdown.types import (
     Exif,
     Inspection,
@@ -63,8 +63,8 @@ class MemoryBlobs:
             raise NotFound(key)
         return self.data[key]
 
-    def exists(self, key: str) -> bool:
-        return key in self.data
+    def size(self, key: str) -> int | None:
+        return len(self.data[key]) if key in self.data else None
 
     def list(self, prefix: str = "") -> Iterator[str]:
         return iter(sorted(key for key in self.data if key.startswith(prefix)))

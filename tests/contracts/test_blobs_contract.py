@@ -30,13 +30,14 @@ def test_what_was_put_is_got(blobs: Blobs) -> None:
     blobs.put("empty", b"")
     assert blobs.get("images/ab/abcd") == b"\x00\xffdata"
     assert blobs.get("empty") == b""
-    assert blobs.exists("images/ab/abcd")
+    assert blobs.size("images/ab/abcd") == 6
+    assert blobs.size("empty") == 0
 
 
 def test_missing_keys_are_not_found_and_folders_are_no_keys(blobs: Blobs) -> None:
     blobs.put("images/ab/abcd", b"x")
     for key in ("nothing", "images", "images/ab", "images/ab/abcd/deeper"):
-        assert not blobs.exists(key)
+        assert blobs.size(key) is None
         with pytest.raises(NotFound, match=key):
             blobs.get(key)
 
@@ -53,7 +54,7 @@ def test_delete_is_repeatable(blobs: Blobs) -> None:
     blobs.delete("a/b")
     blobs.delete("a/b")
     blobs.delete("never/was")
-    assert not blobs.exists("a/b")
+    assert blobs.size("a/b") is None
     assert list(blobs.list()) == []
 
 
@@ -80,7 +81,7 @@ def test_names_that_are_not_unicode_are_kept(blobs: Blobs) -> None:
     ["", "/etc/passwd", "..", "a/../../b", "a//b", "a/", "./a", "a/.", "a\\b", "a\0b", ".tmp/x"],
 )
 def test_keys_that_are_no_plain_relative_paths_are_refused(blobs: Blobs, key: str) -> None:
-    for use in (blobs.get, blobs.exists, blobs.delete, blobs.locate):
+    for use in (blobs.get, blobs.size, blobs.delete, blobs.locate):
         with pytest.raises(StoreError, match="not a name for stored data"):
             use(key)
     with pytest.raises(StoreError, match="not a name for stored data"):

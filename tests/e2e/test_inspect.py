@@ -273,3 +273,23 @@ def test_a_pipeline_that_is_wrong_names_file_line_and_key(desk: Desk, photos: Ph
     assert code == 1
     assert "line.yaml:4" in err
     assert "'when'" in err
+
+
+def test_a_copy_that_a_power_cut_has_shortened_is_made_whole(desk: Desk, photos: Photos) -> None:
+    folder = photos(a=DARK)
+    desk.run("inspect", "photos", "--model", "bright")
+    (copy,) = (desk.app.home / "blobs" / "images").glob("*/*")
+    copy.write_bytes(copy.read_bytes()[:20])
+    desk.run("inspect", "photos", "--model", "bright", "--again")
+    assert copy.read_bytes() == (folder / "a.png").read_bytes()
+
+
+def test_the_same_words_in_another_folder_are_another_inspection(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place, grey in (("north", DARK), ("south", BRIGHT)):
+        picture(desk.folder / place / "photos" / "1.png", grey)
+        monkeypatch.chdir(desk.folder / place)
+        desk.run("inspect", "photos", "--model", "bright", "--workspace", str(desk.folder))
+    assert len({i.id for i in desk.app.records.inspections()}) == 2
+    assert len({i.sources for i in desk.app.records.inspections()}) == 2

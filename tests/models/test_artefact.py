@@ -118,7 +118,7 @@ def test_the_card_comes_last_so_that_a_broken_save_is_no_model() -> None:
     artefact, blobs = pack("fake", {}, FILES), Dying()
     with pytest.raises(OSError, match="no space"):
         save(artefact, blobs)
-    assert not blobs.exists(f"models/{artefact.digest}/{CARD}")
+    assert blobs.size(f"models/{artefact.digest}/{CARD}") is None
 
 
 TRICKS = ["../x", "a/b", "/etc/passwd", "..", ".", ".hidden", "", "a\\b", "x\x00", "x\n", "a" * 101]

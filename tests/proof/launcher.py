@@ -215,7 +215,7 @@ def _take_fitted(workspace: str, digest: str) -> None:
     made = artefact.load(digest, FileBlobs(Path(workspace) / ".walkdown" / "blobs"))
     threshold = Threshold(**made.card["false_alarms"])
     calibration = tuple(made.card["score"]["calibration"])
-    fit = memory_bank.Fit(made, threshold, len(calibration), calibration, ())
+    fit = memory_bank.Fit(made, threshold, len(calibration), calibration, (), ())
     setattr(memory_bank, memory_bank.fit.__name__, lambda *_, **__: fit)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from walkdown.app.delivery import Delivery
@@ -137,14 +138,14 @@ def inspect(app: App, spec: PipelineSpec, *, again: bool = False, progress: Prog
 
 def _inspection(app: App, spec: PipelineSpec, plan: Plan, *, again: bool) -> Inspection:
     """The unfinished inspection of the same plan and source, or a new one."""
-    sources = spec.source.paths if spec.source else ()
+    sources = _whereabouts(spec.source.paths if spec.source else ())
     past = [i for i in app.records.inspections() if i.plan_digest == plan.digest]
     for old in past:
         if old.finished_at is None and old.sources == sources and (old.run > 0) is again:
             return old
     now = app.clock()
     run = 1 + max((i.run for i in past), default=0) if again else 0
-    short = digest_of(plan.digest, sources, run)[:6]
+    short = digest_of(plan.digest, sources, run, now.isoformat())[:6]
     return Inspection(
         id=f"{now:%Y%m%d-%H%M%S}-{short}",
         workspace=app.settings.workspace,
@@ -157,3 +158,8 @@ def _inspection(app: App, spec: PipelineSpec, plan: Plan, *, again: bool) -> Ins
         model=", ".join(stage.model.label for stage in plan.stages),
         threshold=plan.stages[-1].model.threshold,
     )
+
+
+def _whereabouts(paths: Sequence[str]) -> tuple[str, ...]:
+    """Sources as every folder's user would name them: the same words elsewhere are others."""
+    return tuple(p if "://" in p else str(Path(p).absolute()) for p in paths)

@@ -20,7 +20,6 @@ from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from walkdown.app.keys import image_key
 from walkdown.app.report_rows import (
     counts,
     dumps,
@@ -34,6 +33,7 @@ from walkdown.app.report_rows import (
 from walkdown.errors import StoreError, WalkdownError
 from walkdown.imaging.heatmaps import overlay
 from walkdown.imaging.thumbnails import thumbnail
+from walkdown.pipeline.keys import image_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

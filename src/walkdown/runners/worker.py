@@ -117,8 +117,11 @@ def _decode(work: Work, hand: _InHand) -> None:
 
 
 def _keep(blobs: Blobs, key: str, data: bytes) -> None:
-    """Store bytes under a name made from them; what is there already is the same."""
-    if not blobs.exists(key):
+    """Store bytes under a name made from them; a whole copy that is there already is the same.
+
+    One that a power cut has shortened is not whole.
+    """
+    if blobs.size(key) != len(data):
         blobs.put(key, data)
 
 

@@ -63,11 +63,11 @@ class FileBlobs:
         except OSError as error:
             raise StoreError(f"cannot read {path}: {reason(error)}") from error
 
-    def exists(self, key: str) -> bool:
-        """Whether the key is a file."""
+    def size(self, key: str) -> int | None:
+        """The file's length in bytes; None where the key is no file."""
         path = self._path(key)
         with _explained(key, "look for"):
-            return path.is_file()
+            return path.stat().st_size if path.is_file() else None
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """All keys that start with the prefix, sorted; one folder at a time is held in memory."""

@@ -90,9 +90,10 @@ class MemoryBlobs:
             raise NotFound(f"nothing is stored as {key!r} in memory")
         return found
 
-    def exists(self, key: str) -> bool:
-        """Whether `get` would find the key."""
-        return check_key(key) in self._blobs
+    def size(self, key: str) -> int | None:
+        """How many bytes `get` would find; None for a missing key."""
+        data = self._blobs.get(check_key(key))
+        return None if data is None else len(data)
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """All keys that start with the prefix, sorted, as they are now."""
