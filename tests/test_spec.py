@@ -308,7 +308,7 @@ def test_a_long_wrong_value_is_not_repeated_in_full() -> None:
 def test_aliases_that_multiply_are_refused_at_once(merge: bool) -> None:
     first, more = ("{x: 1}", "{{<<: [{}]}}") if merge else ("[x, x]", "[{}]")
     lines = [f"a0: &a0 {first}"]
-    lines += [f"a{i}: &a{i} {more.format(', '.join([f'*a{i - 1}'] * 9))}" for i in range(1, 30)]
+    lines += [f"a{i}: &a{i} {more.format(', '.join([f'*a{i - 1}'] * 9))}" for i in range(1, 7)]
     start = time.perf_counter()
     assert "more than 20000 values, counting what aliases (*name) stand for" in complaint(
         "\n".join(lines)
