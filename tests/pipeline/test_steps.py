@@ -122,7 +122,8 @@ TABLE = [
     # decide, what a, b and c say, the outcome, who decided
     ("last", "AAN", NORMAL, "c"),
     ("last", "NNA", ANOMALY, "c"),
-    ("last", "AAU", UNUSABLE, "c"),
+    ("last", "AAU", ANOMALY, "b"),
+    ("last", "UUU", UNUSABLE, "c"),
     ("last", "ANF", NORMAL, "b"),
     ("any", "NAN", ANOMALY, "b"),
     ("any", "NNN", NORMAL, "c"),

@@ -214,8 +214,8 @@ def _take_fitted(workspace: str, digest: str) -> None:
 
     made = artefact.load(digest, FileBlobs(Path(workspace) / ".walkdown" / "blobs"))
     threshold = Threshold(**made.card["false_alarms"])
-    calibration = tuple(made.card["score"]["calibration"])
-    fit = memory_bank.Fit(made, threshold, len(calibration), calibration, (), ())
+    calibration = memory_bank.Calibration(threshold, tuple(made.card["score"]["calibration"]))
+    fit = memory_bank.Fit(made, len(calibration.scores), calibration)
     setattr(memory_bank, memory_bank.fit.__name__, lambda *_, **__: fit)
 
 

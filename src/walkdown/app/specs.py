@@ -41,6 +41,6 @@ def pipeline_of(
 
 
 def _checked(model: str) -> str:
-    if not re.match(MODEL, model):
+    if not re.fullmatch(MODEL, model):
         raise SpecError(f"{model!r} names no model: write name, name@alias or name@3")
     return model

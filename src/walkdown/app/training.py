@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from walkdown.app.context import App
     from walkdown.evaluate.thresholds import Threshold
     from walkdown.ports import Model, Progress, Source
+    from walkdown.training.extraction import Load
     from walkdown.types import ImageRef, Photo
 
 
@@ -78,7 +79,9 @@ def train(
     )
     artefact.save(fit.artefact, app.blobs)
     model = app.open_model(artefact.load(fit.artefact.digest, app.blobs), name)
-    evaluation = _evaluate(app, model, fit.calibration, anomaly, progress) if anomaly else None
+    evaluation = (
+        _evaluate(app, model, fit.calibration.scores, anomaly, progress) if anomaly else None
+    )
     version = app.versions.add(
         ModelVersion(
             name=name,
@@ -90,11 +93,14 @@ def train(
             facts=_facts(fit, evaluation),
         )
     )
-    return Trained(version, fit.threshold, fit.images, fit.left_out, fit.odd, evaluation)
+    calibration = fit.calibration
+    return Trained(
+        version, calibration.threshold, fit.images, fit.left_out, calibration.odd, evaluation
+    )
 
 
 def _check(name: str, false_alarms: float) -> None:
-    if not re.match(NAME, name):
+    if not re.fullmatch(NAME, name):
         raise SpecError(
             f"{name!r} can't be a model's name: letters, digits, '.', '_' and '-', at most 63"
         )
@@ -102,7 +108,7 @@ def _check(name: str, false_alarms: float) -> None:
         raise SpecError(f"a false-alarm budget lies above 0 % and below 50 %, not {false_alarms:%}")
 
 
-def _loader(source: Source) -> memory_bank.Load:
+def _loader(source: Source) -> Load:
     def load(ref: ImageRef, at_least_px: int | None) -> Photo:
         if ref.problem is not None:
             raise ImageError(ref.problem)
@@ -148,8 +154,8 @@ def _facts(fit: memory_bank.Fit, evaluation: Evaluation | None) -> dict[str, str
     facts = {
         "kind": fit.artefact.kind,
         "normal images": str(fit.images),
-        "threshold": f"{fit.threshold.value:.4f}",
-        "false alarms": fit.threshold.sentence,
+        "threshold": f"{fit.calibration.threshold.value:.4f}",
+        "false alarms": fit.calibration.threshold.sentence,
     }
     if evaluation:
         facts["AUROC"] = f"{evaluation.auroc:.3f} on {evaluation.anomalies} anomalies"

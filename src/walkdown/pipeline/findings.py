@@ -43,8 +43,9 @@ def sightings(
 
 
 def _labels(by: StageResult) -> list[str]:
+    """What the model names; a region that bears no name of its own is no second finding."""
     named = {r.label for r in by.prediction.regions} | set(by.prediction.labels)
-    return sorted(named) or [DEFAULT_LABEL]
+    return sorted(named - {DEFAULT_LABEL}) or [DEFAULT_LABEL]
 
 
 def _sighting(

@@ -80,7 +80,8 @@ def _decide(plan: Plan, done: Sequence[StageResult]) -> Decision:
 def _decider(plan: Plan, answered: Sequence[StageResult]) -> StageResult:
     """The stage whose answer becomes the result's."""
     if plan.decide == "last":
-        return answered[-1]
+        # A stage that could not use the image has no say over one that could.
+        return next((r for r in reversed(answered) if _usable(r)), answered[-1])
     sides = {
         verdict: [r for r in answered if r.prediction.verdict is verdict]
         for verdict in (Verdict.ANOMALY, Verdict.NORMAL)
@@ -96,3 +97,7 @@ def _decider(plan: Plan, answered: Sequence[StageResult]) -> StageResult:
     }[plan.decide]
     side = anomalous if is_anomaly else normal
     return max(side, key=lambda r: r.prediction.score or 0.0)
+
+
+def _usable(result: StageResult) -> bool:
+    return result.prediction.verdict is not Verdict.UNUSABLE
