@@ -16,7 +16,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,query]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
@@ -45,7 +45,7 @@ proof: $(VENV)/.dev  ## the long proofs: kills, fuzzing, large inputs
 	$(BIN)/pytest -m proof
 
 bench: $(VENV)/.dev  ## speed, memory and quality on DATA=folder
-	$(BIN)/python benchmarks/bench.py --data $(DATA) --json bench.json
+	$(BIN)/python benchmarks/bench.py --data $(DATA) --json bench.json $(if $(README),--readme $(README))
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

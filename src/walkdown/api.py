@@ -15,10 +15,10 @@ import numpy as np
 
 from walkdown.app import training
 from walkdown.app.versions import open_version, resolve
-from walkdown.errors import ImageError
+from walkdown.errors import ImageError, ModelError
 from walkdown.imaging import heatmaps
 from walkdown.imaging.decode import decode, from_array
-from walkdown.types import Prediction as Bare
+from walkdown.pipeline.predictions import failed
 from walkdown.wiring import open_workspace
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from walkdown import ports
     from walkdown.app.context import App
     from walkdown.types import ModelVersion, Photo, Region, Verdict
+    from walkdown.types import Prediction as Bare
 
     ImageLike = str | Path | NDArray[np.uint8]
 
@@ -108,8 +109,11 @@ class Model:
         try:
             photo = _photo(image, self._model.info.input_px)
         except ImageError as e:
-            return Prediction(Bare(verdict=None, score=None, raw_score=None, error=str(e)))
-        return Prediction(self._model.predict([photo])[0])
+            return Prediction(failed(str(e)))
+        try:
+            return Prediction(self._model.predict([photo])[0])
+        except ModelError as e:
+            return Prediction(failed(str(e)))
 
 
 def _photo(image: ImageLike, at_least_px: int | None) -> Photo:
@@ -117,8 +121,9 @@ def _photo(image: ImageLike, at_least_px: int | None) -> Photo:
         return from_array(image)
     try:
         data = Path(image).read_bytes()
-    except OSError as e:
-        raise ImageError(f"{image}: {e.strerror}") from e
+    except (OSError, ValueError) as e:
+        reason = e.strerror if isinstance(e, OSError) else "not a file's name"
+        raise ImageError(f"{image}: {reason}") from e
     return decode(data, name=str(image), at_least_px=at_least_px)
 
 

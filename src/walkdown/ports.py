@@ -99,7 +99,8 @@ class Records(Protocol):
     def record(self, inspection_id: str, entries: Sequence[Entry]) -> list[Recorded]:
         """Write entries, each one whole or not at all, and their outbox messages with them.
 
-        A done result is never replaced (``exists``); a failed or partial one is. An entry whose
+        A done result is never replaced (``exists``), nor a partial one by a failed one, since its
+        verdict stands; other failed and partial ones are. An entry whose
         finding is not exactly one revision ahead of the stored one is a ``conflict`` and writes
         nothing. The written ones form one lake batch, announced on the outbox topic ``lake``.
         """
@@ -160,8 +161,11 @@ class Analytics(Protocol):
     def query(self, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
         """Column names and rows of a question on the documented views. Raises `StoreError`."""
 
-    def keep(self, batch_ids: Iterable[str]) -> None:
-        """Remove all other batches, after a rebuild."""
+    def batches(self) -> list[str]:
+        """Ids of all batches."""
+
+    def drop(self, batch_ids: Iterable[str]) -> None:
+        """Remove these batches; a missing one changes nothing."""
 
 
 class Notifier(Protocol):

@@ -1,4 +1,4 @@
-"""Kinds of model by name: where their code is. Built-ins and third parties come in by one door.
+"""Kinds of model by name: where their code is, ours and that of other packages.
 
 A package adds a kind with an entry point in the group ``walkdown.models``, whose object is called
 as ``kind(artefact, label=...)`` and returns something with the `Model` port.

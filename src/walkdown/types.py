@@ -67,6 +67,10 @@ def digest_of(*parts: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+NOT_THERE = "it does not exist"
+"""The `ImageRef.problem` of a path that leads nowhere, most often by a slip of the pen."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRef:
     """One capture: where an image is, known before a byte of it was read.
@@ -241,7 +245,8 @@ class Finding:
     """One thing wrong on one asset, seen on one or more visits.
 
     Its id is made of workspace, asset (the image's URI where no asset is known) and label, so that
-    the next visit finds it again. ``revision`` counts its writes and guards them.
+    the next visit finds it again. ``revision`` counts its writes and guards them; ``told`` is the
+    severity at which people were last alerted, None while nobody was.
     """
 
     id: str
@@ -257,6 +262,7 @@ class Finding:
     seen_at: datetime
     actor: str
     revision: int = 1
+    told: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +270,7 @@ class Alert:
     """What is told to people: a finding was opened, or its severity was raised.
 
     The id is made of finding, event and severity: a consumer that sees it twice can drop one.
+    ``channel`` names the one place of the pipeline that this copy is for.
     """
 
     id: str
@@ -271,6 +278,12 @@ class Alert:
     finding: Finding
     pipeline: str
     inspection: str
+    channel: str = ""
+
+    @property
+    def message_id(self) -> str:
+        """Identity of this copy in the outbox: one channel's failure is not another's."""
+        return digest_of(self.id, self.channel)[:32] if self.channel else self.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from walkdown.app.delivery import Delivery
+from walkdown.errors import NotifyError
 from walkdown.notify.memory import MemoryNotifier
 from walkdown.stores.lake import Lake
 from walkdown.stores.memory import MemoryRecords
@@ -19,18 +20,18 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MORE_THAN_A_PAGE = 1001
 
 
-def an_entry(number: int, *, pipeline: str) -> Entry:
+def an_entry(number: int, *, pipeline: str, channels: tuple[str, ...] = ("log-1",)) -> Entry:
     key = ResultKey("w", f"capture-{number}", "plan")
     result = Result(key, f"file:///{number}.png", f"{number}.png", Status.DONE, "ada", NOW)
     finding = Finding(
         f"f{number}", "w", "pole", "rust", Severity.HIGH, 0.9, 5.0, "", key.id, NOW, NOW, "ada"
     )
-    alert = Alert(f"a{number}", "opened", finding, pipeline, "i")
-    return Entry(result, (finding,), (alert,))
+    alerts = [Alert(f"a{number}", "opened", finding, pipeline, "i", name) for name in channels]
+    return Entry(result, (finding,), tuple(alerts))
 
 
 def a_delivery(records: MemoryRecords, folder: Path, told: MemoryNotifier) -> Delivery:
-    channels = [(Severity.LOW, told)]
+    channels = {"log-1": told}
     return Delivery(records, records, Lake(folder), "new", channels, note=lambda _: None)
 
 
@@ -50,3 +51,36 @@ def test_a_long_backlog_reaches_the_lake_at_once(tmp_path: Path) -> None:
     a_delivery(records, tmp_path, MemoryNotifier()).project()
     assert records.pending("lake") == []
     assert len(list(tmp_path.rglob("*.ndjson.gz"))) == MORE_THAN_A_PAGE
+
+
+def test_a_dead_channel_silences_no_other_and_is_tried_again(tmp_path: Path) -> None:
+    records, log = MemoryRecords(workspace="w"), MemoryNotifier()
+    both = ("log-1", "webhook-1")
+    records.record("i", [an_entry(i, pipeline="new", channels=both) for i in range(3)])
+    dead = MemoryNotifier(failure=NotifyError("no route to the host"))
+    notes: list[str] = []
+    lake = Lake(tmp_path)
+    channels = {"webhook-1": dead, "log-1": log}
+    Delivery(records, records, lake, "new", channels, notes.append).deliver()
+    assert sorted(a.id for a in log.sent) == ["a0", "a1", "a2"]
+    assert len(notes) == 1
+    assert "webhook-1" in notes[0]
+    mended = MemoryNotifier()
+    channels = {"webhook-1": mended, "log-1": log}
+    Delivery(records, records, lake, "new", channels, notes.append).deliver()
+    assert sorted(a.id for a in mended.sent) == ["a0", "a1", "a2"]
+    assert len(log.sent) == 3, "what was delivered is not delivered again"
+    assert records.pending("alert") == []
+
+
+def test_the_worst_is_told_first(tmp_path: Path) -> None:
+    records, told = MemoryRecords(workspace="w"), MemoryNotifier()
+    entries = []
+    for number, severity in enumerate((Severity.LOW, Severity.CRITICAL, Severity.HIGH)):
+        entry = an_entry(number, pipeline="new")
+        finding = replace(entry.findings[0], severity=severity)
+        alert = replace(entry.alerts[0], finding=finding)
+        entries.append(replace(entry, findings=(finding,), alerts=(alert,)))
+    records.record("i", entries)
+    a_delivery(records, tmp_path, told).deliver()
+    assert [alert.finding.severity for alert in told.sent] == ["critical", "high", "low"]

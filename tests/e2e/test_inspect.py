@@ -293,3 +293,91 @@ def test_the_same_words_in_another_folder_are_another_inspection(
         desk.run("inspect", "photos", "--model", "bright", "--workspace", str(desk.folder))
     assert len({i.id for i in desk.app.records.inspections()}) == 2
     assert len({i.sources for i in desk.app.records.inspections()}) == 2
+
+
+def test_a_model_that_breaks_fails_its_images_and_a_retry_erases_no_anomaly(
+    desk: Desk, photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from walkdown.models.fake import Fake
+
+    add_fake(desk.app, "second", salt="2")
+    photos(dark=DARK, bright=BRIGHT)
+    (desk.folder / "line.yaml").write_text(CASCADE, encoding="utf-8")
+    whole = Fake.predict
+
+    def broken(self: Fake, images: object) -> object:
+        if self.info.label == "second@1":
+            raise RuntimeError("the second model broke")
+        return whole(self, images)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fake, "predict", broken)
+        code, lines = desk.lines("inspect", "--pipeline", "line.yaml")
+    assert code == 4
+    bright = by_name(lines)["bright"]
+    assert (bright["status"], bright["verdict"], bright["model"]) == (
+        "partial", "anomaly", "bright@1",
+    )  # fmt: skip
+    assert "the second model broke" in str(bright["error"])
+    assert by_name(lines)["dark"]["status"] == "done"
+
+    desk.run("inspect", "--pipeline", "line.yaml", "--max-pixels", "1")
+    _, stored = desk.lines("results")
+    assert by_name(stored)["bright"]["verdict"] == "anomaly", "a failed retry erases nothing"
+
+    code, lines = desk.lines("inspect", "--pipeline", "line.yaml")
+    assert (code, by_name(lines)["bright"]["model"]) == (0, "second@1")
+
+
+def test_what_was_found_without_alerts_is_told_when_there_are_some(
+    desk: Desk, photos: Photos, caplog: pytest.LogCaptureFixture
+) -> None:
+    photos(bright=BRIGHT)
+    with caplog.at_level("INFO", logger="walkdown.alerts"):
+        desk.run("inspect", "photos", "--model", "bright")
+        assert caplog.records == []
+        text = "source: photos\nstages: [{name: a, model: bright}]\nalerts: [{to: log}]\n"
+        (desk.folder / "line.yaml").write_text(text, encoding="utf-8")
+        desk.run("inspect", "--pipeline", "line.yaml", "photos")
+        assert len(caplog.records) == 1
+        desk.run("inspect", "--pipeline", "line.yaml", "--again")
+        assert len(caplog.records) == 1
+
+
+def test_a_mistyped_path_is_an_error_and_no_inspection(desk: Desk, photos: Photos) -> None:
+    photos(a=DARK)
+    code, out, err = desk.run("inspect", "photso", "--model", "bright")
+    assert (code, out) == (1, "")
+    assert "photso" in err
+    assert desk.app.records.inspections() == []
+    code, lines = desk.lines("inspect", "photso", "photos/a.png", "--model", "bright")
+    assert code == 4
+    assert {line["status"] for line in lines} == {"failed", "done"}
+
+
+def test_a_rebuild_leaves_what_others_add_meanwhile(
+    desk: Desk, photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from walkdown.app import lake
+    from walkdown.cli.progress import Silent
+    from walkdown.stores.lake import Lake
+
+    photos(a=DARK, b=BRIGHT)
+    desk.run("inspect", "photos", "--model", "bright")
+    drop = Lake.drop
+
+    def late(self: Lake, batch_ids: object) -> None:
+        picture(desk.folder / "photos" / "late.png", DIM, (30, 30))
+        desk.run("inspect", "photos", "--model", "bright")
+        drop(self, batch_ids)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Lake, "drop", late)
+    lake.rebuild(desk.app, progress=Silent())
+    assert lake.query(desk.app, "select count(*) from results")[1] == [(3,)]
+
+
+def test_show_finds_an_image_by_any_path_to_it(desk: Desk, photos: Photos) -> None:
+    folder = photos(a=DARK)
+    desk.run("inspect", "photos", "--model", "bright")
+    for name in ("photos/a.png", "./photos/a.png", str(folder / "a.png")):
+        assert desk.run("show", name)[0] == 0, name

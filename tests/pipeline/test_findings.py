@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -45,8 +46,15 @@ def visits(severities: list[Severity]) -> tuple[list[Finding], list[Alert]]:
         told = tell(known, now)
         findings.append(now)
         alerts += [told] if told else []
-        known = now
+        known = replace(now, told=severity_told(known, now, told))
     return findings, alerts
+
+
+def severity_told(known: Finding | None, now: Finding, alert: Alert | None) -> Severity | None:
+    """What people know after this visit."""
+    if alert:
+        return now.severity
+    return known.told if known else None
 
 
 histories = st.lists(st.sampled_from(list(Severity)), min_size=1, max_size=8)

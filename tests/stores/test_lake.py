@@ -124,14 +124,15 @@ def test_a_retry_with_fewer_results_leaves_no_second_file(tmp_path: Path) -> Non
     assert files(tmp_path) == []
 
 
-def test_keep_removes_all_other_batches_and_nothing_else(tmp_path: Path) -> None:
+def test_drop_removes_these_batches_and_nothing_else(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     for batch in ("b1", "b2", "b11"):
         lake.project(batch, [result()])
     (tmp_path / "results" / "notes.txt").write_text("mine")
-    lake.keep(batch for batch in ("b1", "other"))
+    assert lake.batches() == ["b1", "b11", "b2"]
+    lake.drop(batch for batch in ("b2", "b11", "other"))
     assert files(tmp_path) == ["results/dt=2026-05-01/batch=b1.ndjson.gz"]
-    lake.keep([])
+    lake.drop(["b1"])
     assert files(tmp_path) == []
     assert (tmp_path / "results" / "notes.txt").read_text() == "mine"
 
@@ -290,7 +291,7 @@ def test_a_damaged_file_is_said(lake: Lake, tmp_path: Path) -> None:
     lake.project("b1", [result()])
     (path,) = tmp_path.rglob("*.gz")
     path.write_bytes(b"not gzip")
-    with pytest.raises(StoreError, match="the question cannot be answered"):
+    with pytest.raises(StoreError, match="walkdown query --rebuild"):
         lake.query("SELECT * FROM results")
 
 

@@ -9,10 +9,9 @@ from walkdown.errors import NotifyError
 from walkdown.types import Alert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
     from walkdown.ports import Analytics, Notifier, Outbox, Records
-    from walkdown.types import Severity
 
 ALL = 1_000_000
 """Alerts read at once: older ones of a pipeline that runs no more must not hide newer ones."""
@@ -22,23 +21,22 @@ ALL = 1_000_000
 class Delivery:
     """Empties the outbox of one pipeline's alerts and of all lake batches.
 
-    ``channels`` are notifiers, each with the least severity that it is told. After a channel has
-    failed once, alerts wait for the next run, so that a dead mail server does not stall this one.
+    ``channels`` are notifiers by name. Once a channel has failed, its alerts wait for the next
+    run: a dead mail server neither stalls this one nor silences the other channels.
     """
 
     records: Records
     outbox: Outbox
     analytics: Analytics
     pipeline: str
-    channels: Sequence[tuple[Severity, Notifier]]
+    channels: Mapping[str, Notifier]
     note: Callable[[str], None]
-    sent: int = 0
-    broken: str | None = field(default=None)
+    broken: dict[str, str] = field(default_factory=dict)
 
     def deliver(self) -> None:
         """Deliver what is pending. At least once: a crash between send and settle sends again."""
         self.project()
-        if self.channels and self.broken is None:
+        if set(self.channels) - set(self.broken):
             self._alert()
 
     def project(self) -> None:
@@ -50,20 +48,19 @@ class Delivery:
                 self.outbox.settle([message])
 
     def _alert(self) -> None:
-        for message, alert in self.outbox.pending("alert", limit=ALL):
-            if not isinstance(alert, Alert) or alert.pipeline != self.pipeline:
-                continue
-            try:
-                self._send(alert)
-            except NotifyError as e:
-                self.broken = str(e)
-                self.outbox.settle([message], error=self.broken)
-                self.note(f"alerts wait in the outbox until the next run: {self.broken}")
-                return
-            self.outbox.settle([message])
-            self.sent += 1
+        waiting = self.outbox.pending("alert", limit=ALL)
+        mine = [(m, a) for m, a in waiting if isinstance(a, Alert) and a.pipeline == self.pipeline]
+        for message, alert in sorted(mine, key=lambda pair: -pair[1].finding.severity.rank):
+            channel = self.channels.get(alert.channel)
+            if channel is not None and alert.channel not in self.broken:
+                self._send(message, alert, channel)
 
-    def _send(self, alert: Alert) -> None:
-        for least, channel in self.channels:
-            if alert.finding.severity.rank >= least.rank:
-                channel.send(alert)
+    def _send(self, message: str, alert: Alert, channel: Notifier) -> None:
+        try:
+            channel.send(alert)
+        except NotifyError as e:
+            self.broken[alert.channel] = str(e)
+            self.outbox.settle([message], error=str(e))
+            self.note(f"alerts to {alert.channel} wait in the outbox until the next run: {e}")
+        else:
+            self.outbox.settle([message])

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from walkdown.app.delivery import Delivery
 from walkdown.app.versions import open_version, resolve
-from walkdown.errors import SpecError
+from walkdown.errors import NotFound, SpecError
 from walkdown.pipeline.plan import make_plan
 from walkdown.runners import local
 from walkdown.runners.recording import Recorder
 from walkdown.runners.worker import Work
-from walkdown.types import Inspection, Status, digest_of
+from walkdown.types import NOT_THERE, Inspection, Status, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from walkdown.app.context import App
     from walkdown.pipeline.plan import Plan
     from walkdown.ports import Model, Progress, Source
-    from walkdown.spec import PipelineSpec
+    from walkdown.spec import AlertSpec, PipelineSpec
     from walkdown.types import ImageRef, Result, ResultKey
 
 Seen = Literal["done", "partial", "failed", "skipped"]
@@ -92,7 +92,6 @@ class Inspecting:
                 yield Line(result.status.value, result)
 
     def _recorder(self) -> Recorder:
-        told = [alert.min_severity for alert in self.spec.alerts]
         return Recorder(
             plan=self.plan,
             records=self.app.records,
@@ -101,7 +100,7 @@ class Inspecting:
             run=self.inspection.run,
             actor=self.app.settings.actor,
             clock=self.app.clock,
-            alert_from=min(told, key=lambda s: s.rank) if told else None,
+            channels=tuple((name, a.min_severity) for name, a in _channels(self.spec).items()),
         )
 
 
@@ -115,6 +114,7 @@ def inspect(app: App, spec: PipelineSpec, *, again: bool = False, progress: Prog
     source = app.sources(spec.source)
     progress.start("listing photographs", None)
     refs = list(source.refs())
+    _worth_beginning(refs, spec.source.paths, progress)
     return Inspecting(
         app=app,
         spec=spec,
@@ -129,7 +129,7 @@ def inspect(app: App, spec: PipelineSpec, *, again: bool = False, progress: Prog
             outbox=app.outbox,
             analytics=app.analytics,
             pipeline=spec.name,
-            channels=[(a.min_severity, app.notifiers(a)) for a in spec.alerts],
+            channels={name: app.notifiers(a) for name, a in _channels(spec).items()},
             note=progress.note,
         ),
         progress=progress,
@@ -163,3 +163,17 @@ def _inspection(app: App, spec: PipelineSpec, plan: Plan, *, again: bool) -> Ins
 def _whereabouts(paths: Sequence[str]) -> tuple[str, ...]:
     """Sources as every folder's user would name them: the same words elsewhere are others."""
     return tuple(p if "://" in p else str(Path(p).absolute()) for p in paths)
+
+
+def _channels(spec: PipelineSpec) -> dict[str, AlertSpec]:
+    """A name for each alert channel by kind and place: it stays when an address is corrected."""
+    kinds = [alert.to for alert in spec.alerts]
+    return {f"{a.to}-{kinds[: i + 1].count(a.to)}": a for i, a in enumerate(spec.alerts)}
+
+
+def _worth_beginning(refs: Sequence[ImageRef], paths: Sequence[str], progress: Progress) -> None:
+    """A mistyped path is an error of the command; among others that exist it is a failed result."""
+    if refs and all(ref.problem == NOT_THERE for ref in refs):
+        raise NotFound(f"there is no such file or folder: {', '.join(ref.name for ref in refs)}")
+    if not refs:
+        progress.note(f"no image in {', '.join(paths)}")

@@ -22,19 +22,20 @@ def query(app: App, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
 def rebuild(app: App, *, progress: Progress) -> int:
     """Make the lake anew from the records; returns the number of results in it.
 
-    New batches are written before old ones are dropped, and the views show the newest row of a
-    result: a rebuild that breaks off loses nothing.
+    New batches are written before old ones are dropped, the views show the newest row of a result,
+    and what another process adds meanwhile is left alone: nothing is lost.
     """
+    old = set(app.analytics.batches())
     results = list(app.records.results())
     progress.start("rebuilding the lake", len(results))
     batches = {f"rebuilt-{at:06d}": results[at : at + ROWS] for at in range(0, len(results), ROWS)}
     for batch, part in batches.items():
         app.analytics.project(batch, part)
         progress.advance(len(part))
-    app.analytics.keep(batches)
+    app.analytics.drop(old - set(batches))
     _pending(app).project()
     return len(results)
 
 
 def _pending(app: App) -> Delivery:
-    return Delivery(app.records, app.outbox, app.analytics, "", (), lambda _: None)
+    return Delivery(app.records, app.outbox, app.analytics, "", {}, lambda _: None)

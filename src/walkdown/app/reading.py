@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from walkdown.errors import NotFound
@@ -39,6 +40,8 @@ def results_of(app: App, inspection: Inspection) -> list[Result]:
 def results_for_image(app: App, image: str) -> list[Result]:
     """All results for an image, newest first, by its path, URI, sha256 or a beginning of that."""
     found = list(app.records.results(image=image))
+    if not found:
+        found = list(app.records.results(image=Path(image).absolute().as_uri()))
     if not found:
         raise NotFound(
             f"no result for {image!r} in this workspace ({app.home}); "

@@ -42,7 +42,8 @@ class Trained:
     """What a training ended with.
 
     ``left_out`` are (name, reason) of photographs not used, ``odd`` (name, raw score) of those so
-    unlike all others that a person should look at them.
+    unlike all others that a person should look at them; ``calibration`` are the sorted raw scores
+    of held-out normal photographs.
     """
 
     version: ModelVersion
@@ -50,6 +51,7 @@ class Trained:
     images: int
     left_out: tuple[tuple[str, str], ...]
     odd: tuple[tuple[str, float], ...]
+    calibration: tuple[float, ...]
     evaluation: Evaluation | None
 
 
@@ -95,7 +97,13 @@ def train(
     )
     calibration = fit.calibration
     return Trained(
-        version, calibration.threshold, fit.images, fit.left_out, calibration.odd, evaluation
+        version=version,
+        threshold=calibration.threshold,
+        images=fit.images,
+        left_out=fit.left_out,
+        odd=calibration.odd,
+        calibration=calibration.scores,
+        evaluation=evaluation,
     )
 
 
@@ -141,8 +149,9 @@ def _evaluate(
         except ImageError as e:
             progress.note(f"left out: {ref.name}: {e}")
         else:
-            raw.append(prediction.raw_score or 0.0)
-            hits += prediction.verdict is Verdict.ANOMALY
+            if prediction.raw_score is not None:
+                raw.append(prediction.raw_score)
+                hits += prediction.verdict is Verdict.ANOMALY
         progress.advance()
     if not raw:
         raise TrainingError("none of the anomalous photographs can be read")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,7 +120,7 @@ def train(
     click.echo(f"next: walkdown inspect FOLDER --model {name}")
 
 
-@cli.command(cls=ManyValues)
+@cli.command()
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option("--model", metavar="NAME", help="One model: name, name@alias or name@version.")
 @click.option(
@@ -160,10 +161,12 @@ def inspect(
       walkdown inspect --pipeline line-3.yaml
       walkdown inspect photos --model cells@2 --json | jq 'select(.verdict == "anomaly")'
 
-    Exit codes: 0 done, 1 error, 2 usage, 3 anomalies with --fail-on-anomaly, 4 images failed.
+    Exit codes: 0 done, 1 error, 2 usage, 3 anomalies with --fail-on-anomaly, 4 images failed, or a
+    stage failed on some.
     """
     from walkdown.app.inspecting import inspect as prepare
     from walkdown.cli.progress import progress
+    from walkdown.types import Status
 
     if (model is None) == (pipeline_file is None):
         raise click.UsageError("give either --model NAME or --pipeline FILE")
@@ -176,7 +179,7 @@ def inspect(
         lines = _print_lines(inspecting) if as_json else list(inspecting.lines())
     if not as_json:
         _print_summary(inspecting, lines)
-    if any(line.result.verdict is None for line in lines):
+    if any(line.result.status is not Status.DONE for line in lines):
         ctx.exit(IMAGES_FAILED)
     if fail_on_anomaly and any(line.result.verdict == "anomaly" for line in lines):
         ctx.exit(ANOMALIES_FOUND)
@@ -212,21 +215,25 @@ def _print_summary(inspecting: Inspecting, lines: list[Line]) -> None:
     from walkdown.cli.output import RESULT_HEADER, result_row, shown, summary, table
 
     results = [line.result for line in lines]
-    told = [r for r in results if r.verdict is None or r.verdict == "anomaly"]
+    told = [r for r in results if r.error or r.verdict == "anomaly"]
     told.sort(key=lambda r: (r.score is None, -(r.score or 0.0)))
     if told:
         table([result_row(r) for r in told[:SHOWN]], header=RESULT_HEADER)
     if len(told) > SHOWN:
-        click.echo(f"... and {len(told) - SHOWN} more")
+        click.echo(f"... and {len(told) - SHOWN} more: walkdown results")
     skipped = sum(line.status == "skipped" for line in lines)
     before = f" ({skipped} of them done before)" if skipped else ""
-    click.echo(f"{len(results)} images: {summary(results)}{before}")
+    noun = "image" if len(results) == 1 else "images"
+    click.echo(f"{len(results)} {noun}: {summary(results)}{before}")
     for name, reason in inspecting.left_out[:SHOWN]:
         click.echo(f"left out: {shown(name)}: {reason}", err=True)
     if len(inspecting.left_out) > SHOWN:
         click.echo(f"left out: {len(inspecting.left_out) - SHOWN} more", err=True)
     if results:
-        click.echo(f"inspection {inspecting.inspection.id}; look at it: walkdown report --open")
+        click.echo(
+            f"inspection {inspecting.inspection.id}; look at it: "
+            f"walkdown report {inspecting.inspection.id} --open"
+        )
 
 
 @cli.command()
@@ -361,8 +368,14 @@ def query(sql: str | None, as_json: bool, rebuild: bool) -> None:
 
 
 def _plain(value: object) -> object:
-    known = value is None or isinstance(value, bool | int | float | str)
-    return value if known else str(value)
+    """A value of a row as JSON has it: no NaN, times as text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 @cli.command()
@@ -377,9 +390,13 @@ def models(name: str | None, as_json: bool) -> None:
       walkdown models cells
     """
     from walkdown.cli.output import echo_json, table
+    from walkdown.errors import NotFound
 
     app = open_app()
     versions = app.versions.versions(name)
+    if name and not versions:
+        known = sorted({v.name for v in app.versions.versions()})
+        raise NotFound(f"no model {name!r}; there are: {', '.join(known) or 'none yet'}")
     if as_json:
         for v in versions:
             echo_json({"model": v.label, "digest": v.digest, "aliases": list(v.aliases),
@@ -388,9 +405,10 @@ def models(name: str | None, as_json: bool) -> None:
     elif versions:
         rows = [
             (v.label, ", ".join(v.aliases) or "-", f"{v.created_at:%Y-%m-%d %H:%M} UTC",
-             v.digest[:12], v.facts.get("false alarms", "")) for v in versions
+             v.facts.get("normal images", "-"), v.facts.get("threshold", "-"), v.digest[:12])
+            for v in versions
         ]  # fmt: skip
-        table(rows, header=("model", "aliases", "made", "digest", "threshold"))
+        table(rows, header=("model", "aliases", "made", "images", "threshold", "digest"))
     else:
         click.echo("no models yet; make one: walkdown train NAME --normal FOLDER")
 

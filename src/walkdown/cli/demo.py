@@ -10,15 +10,15 @@ import click
 
 from walkdown.app.demo import LICENCE, choose_cells
 from walkdown.app.inspecting import inspect
-from walkdown.app.reading import results_of
+from walkdown.app.reading import find_inspection, results_of
 from walkdown.app.report import write_report
 from walkdown.app.specs import pipeline_of
 from walkdown.app.training import train
 from walkdown.cli.options import open_app, workspace_given
-from walkdown.cli.output import summary, table
+from walkdown.cli.output import table
 from walkdown.cli.progress import progress
 from walkdown.evaluate.metrics import auroc
-from walkdown.types import Verdict
+from walkdown.evaluate.thresholds import from_false_alarms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FOLDER = "walkdown-demo"
 MODEL = "solar-cells"
+BUDGETS = (0.01, 0.05, 0.1)
 
 
 def run_demo(*, normals: int, out: Path | None) -> None:
@@ -48,13 +49,16 @@ def run_demo(*, normals: int, out: Path | None) -> None:
 
         began = time.perf_counter()
         folder = out or app.home.parent / "reports" / inspecting.inspection.id
-        worst_first = results_of(app, inspecting.inspection)
+        finished = find_inspection(app, inspecting.inspection.id)
         page = write_report(
-            inspecting.inspection, worst_first, blobs=app.blobs, out=folder, progress=bar
+            finished, results_of(app, finished), blobs=app.blobs, out=folder, progress=bar
         )
         times.append(("write the report", _lap(began)))
-    _print(results, set(cells.defective), trained.threshold.sentence, times)
+    _print(results, set(cells.defective), times)
+    _print_budgets(results, set(cells.defective), trained.calibration)
     click.echo(f"report: {page}")
+    where = workspace_given() or FOLDER
+    click.echo(f"more:   walkdown results --workspace {where}  (in a clone: .venv/bin/walkdown)")
 
 
 def _lap(began: float) -> float:
@@ -64,7 +68,6 @@ def _lap(began: float) -> float:
 def _print(
     results: Sequence[Result],
     defective: set[str],
-    sentence: str,
     times: Sequence[tuple[str, float]],
 ) -> None:
     scores: dict[bool, list[float]] = {True: [], False: []}
@@ -74,17 +77,30 @@ def _print(
     shown = [*ranked[:5], *ranked[-3:]]
     click.echo()
     table([_row(r, defective) for r in shown], header=("score", "verdict", "in truth", "cell"))
-    found = sum(r.verdict is Verdict.ANOMALY and r.image in defective for r in results)
-    alarms = sum(r.verdict is Verdict.ANOMALY and r.image not in defective for r in results)
-    click.echo()
-    click.echo(f"{len(results)} cells: {summary(results)}")
-    click.echo(
-        f"found {found} of {len(scores[True])} defective cells; "
-        f"{alarms} false alarms on {len(scores[False])} normal ones ({sentence})"
-    )
-    click.echo(f"AUROC {auroc(scores[False], scores[True]):.3f}")
+    area = auroc(scores[False], scores[True])
+    click.echo(f"AUROC {area:.3f} (how often a defective cell ranks above a normal one)")
     click.echo()
     table([(f"{s:.1f} s", what) for what, s in times], header=("time", "step"))
+
+
+def _print_budgets(
+    results: Sequence[Result], defective: set[str], calibration: Sequence[float]
+) -> None:
+    """What the choice of a false-alarm budget means on these cells."""
+    click.echo()
+    rows = []
+    for budget in BUDGETS:
+        threshold = from_false_alarms(calibration, budget)
+        over = [r.image in defective for r in results if (r.raw_score or 0.0) >= threshold.value]
+        total = sum(r.image in defective for r in results)
+        rows.append(
+            (
+                f"--false-alarms {budget:.0%}",
+                f"{sum(over)} of {total}",
+                f"{len(over) - sum(over)} of {len(results) - total}",
+            )
+        )
+    table(rows, header=("with the threshold at", "found", "false alarms"))
 
 
 def _row(result: Result, defective: set[str]) -> tuple[str, str, str, str]:

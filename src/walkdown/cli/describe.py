@@ -22,7 +22,7 @@ def describe(result: Result, locate: Callable[[str], str]) -> Iterator[str]:
     if result.severity:
         yield f"  severity  {result.severity.value}"
     if result.error:
-        yield f"  error     {result.error}"
+        yield f"  error     {shown(result.error)}"
     if result.asset:
         yield f"  asset     {result.asset} {result.viewpoint or ''}".rstrip()
     if result.width_px:
@@ -47,7 +47,7 @@ def _camera(result: Result) -> Iterator[str]:
 def _stage(stage: StageResult, locate: Callable[[str], str]) -> Iterator[str]:
     p = stage.prediction
     if p.error:
-        yield f"  stage {stage.stage} ({stage.model}): failed: {p.error}"
+        yield f"  stage {stage.stage} ({stage.model}): failed: {shown(p.error)}"
         return
     numbers = [f"score {p.score:.4f}"] if p.score is not None else []
     numbers += [f"raw {p.raw_score:.4f}"] if p.raw_score is not None else []

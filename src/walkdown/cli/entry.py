@@ -34,11 +34,10 @@ def run(args: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("\nbroken off; the same command goes on where it stopped", err=True)
         return BROKEN_OFF
-    except BrokenPipeError:
-        # The reader of our output (head, less) has gone: not an error, and nothing left to say.
-        sys.stderr.close()
-        return 0
     except WalkdownError as e:
         click.echo(f"walkdown: error: {e}", err=True)
+        return ERROR
+    except OSError as e:
+        click.echo(f"walkdown: error: {e.filename or 'output'}: {e.strerror}", err=True)
         return ERROR
     return code if isinstance(code, int) else 0

@@ -46,7 +46,14 @@ def _repeat(args: list[str], many: set[str]) -> list[str]:
     return result
 
 
-class Budget(click.ParamType[float]):
+if TYPE_CHECKING:
+    _Share = click.ParamType[float]
+else:
+    # Not a generic class at run time before click 8.3.
+    _Share = click.ParamType
+
+
+class Budget(_Share):
     """A share as ``1%``, ``0.5 %`` or ``0.01``."""
 
     name = "share"

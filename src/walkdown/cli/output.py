@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from walkdown.types import StageResult, Verdict
+from walkdown.types import StageResult, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +123,7 @@ def result_row(result: Result) -> tuple[str, ...]:
         result.verdict.value if result.verdict else result.status.value,
         result.severity.value if result.severity else "-",
         str(len(by.prediction.regions)) if by else "-",
-        shown(result.image) + (f"  ({result.error})" if result.error else ""),
+        shown(result.image) + (f"  ({shown(result.error)})" if result.error else ""),
     )
 
 
@@ -134,5 +134,7 @@ def summary(results: Sequence[Result]) -> str:
         for v in (Verdict.ANOMALY, Verdict.NORMAL, Verdict.UNUSABLE)
     ]
     failed = sum(r.verdict is None for r in results)
-    parts = [f"{n} {what}" for n, what in [*counts, (failed, "failed")] if n]
+    partial = sum(r.status is Status.PARTIAL for r in results)
+    more = [(failed, "failed"), (partial, "with a stage that failed")]
+    parts = [f"{n} {what}" for n, what in [*counts, *more] if n]
     return ", ".join(parts) or "nothing"

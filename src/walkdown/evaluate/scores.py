@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MIN_EXPONENT, MAX_EXPONENT = 2.0, 16.0
+MIN_EXPONENT, MAX_EXPONENT = 2.0, 10.0
 
 
 def score(raw: float, *, threshold: float, exponent: float) -> float:
     """Log-logistic map of a raw score >= 0 to 0..1: ``1 / (1 + (threshold / raw) ** exponent)``.
 
-    Strictly increasing, 0.5 at the threshold, and without a maximum at which scores pile up.
+    Strictly increasing, and 0.5 at the threshold; floats run out of room near 1 only beyond some
+    thirty times the threshold.
 
     >>> score(2.0, threshold=2.0, exponent=8.0)
     0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from typing import Final
 
 from PIL import Image
@@ -20,7 +21,8 @@ def thumbnail(data: bytes, *, name: str, max_px: int) -> tuple[bytes, int, int]:
 
     A smaller image keeps its size. Raises `ImageError` as `decode` does.
     """
-    photo = decode(data, name=name, at_least_px=max_px)
+    # The pixel limit was applied when the image came in, and may have been raised for it.
+    photo = decode(data, name=name, at_least_px=max_px, max_pixels=sys.maxsize)
     scale = min(1.0, max_px / max(photo.width_px, photo.height_px))
     width = max(1, round(photo.width_px * scale))
     height = max(1, round(photo.height_px * scale))

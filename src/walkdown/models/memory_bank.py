@@ -104,6 +104,7 @@ class MemoryBank:
         self._info = ModelInfo(
             label,
             artefact.digest,
+            max_batch=1,
             input_px=self.size.long_side_px,
             threshold=self._reading.threshold,
         )

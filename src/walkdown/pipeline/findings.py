@@ -33,7 +33,8 @@ def sightings(
 ) -> tuple[Sighting, ...]:
     """What an anomalous result shows, one sighting for each label, worst first.
 
-    A label's score is that of its worst region, or the image's where no region bears the label.
+    A label's score is that of its worst region, or the image's where no region bears the label;
+    the score of an unnamed anomaly is the image's, by which it was decided.
     """
     if by is None or by.prediction.verdict is not Verdict.ANOMALY:
         return ()
@@ -56,7 +57,9 @@ def _sighting(
     facts: Mapping[str, Mapping[str, Value]],
 ) -> Sighting:
     p = by.prediction
-    own = [r for r in p.regions if r.label == label]
+    own = [r for r in p.regions if r.label == label] or [
+        r for r in p.regions if r.label == DEFAULT_LABEL
+    ]
     score = max((r.score for r in own), default=p.score or 0.0)
     if label == DEFAULT_LABEL:
         # The unnamed anomaly is the image's own: its score is what the verdict was made of.
@@ -113,11 +116,15 @@ def update(known: Finding | None, result: Result, sighting: Sighting) -> Finding
 
 
 def alert(known: Finding | None, now: Finding, *, pipeline: str, inspection: str) -> Alert | None:
-    """The alert for a finding that was opened or got worse; None when people know it already."""
+    """The alert for a finding that is new to people or got worse; None when they know it.
+
+    What an inspection without alerts has opened is new to people all the same.
+    """
     event: Literal["opened", "raised"]
-    if known is None:
+    told = known.told if known else None
+    if told is None:
         event = "opened"
-    elif now.severity.rank > known.severity.rank:
+    elif now.severity.rank > told.rank:
         event = "raised"
     else:
         return None

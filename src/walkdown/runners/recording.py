@@ -6,7 +6,7 @@ process was faster, the entry is a conflict, and the loop reads and decides agai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from walkdown.errors import StoreError
@@ -29,7 +29,7 @@ ATTEMPTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Writes the outcomes of an inspection; ``alert_from`` is the least severity told to anyone."""
+    """Writes the outcomes of an inspection; ``channels`` are told, each from a severity on."""
 
     plan: Plan
     records: Records
@@ -38,7 +38,7 @@ class Recorder:
     run: int
     actor: str
     clock: Callable[[], datetime]
-    alert_from: Severity | None = None
+    channels: tuple[tuple[str, Severity], ...] = ()
 
     def key(self, capture_id: str) -> ResultKey:
         """Identity of this inspection's result for a capture."""
@@ -120,14 +120,19 @@ class Recorder:
                 )
                 known = current.get(identity)
                 now = findings.update(known, result, sighting)
+                told = self._alerts(known, now)
+                if told:
+                    now = replace(now, told=now.severity)
+                    alerts += told
                 current[identity] = now
                 changed.append(now)
-                alerts += self._alerts(known, now)
             entries.append(Entry(result, tuple(changed), tuple(alerts), cache))
         return entries
 
     def _alerts(self, known: Finding | None, now: Finding) -> list[Alert]:
-        if self.alert_from is None or now.severity.rank < self.alert_from.rank:
-            return []
+        """One copy for each channel that is told of this severity."""
         alert = findings.alert(known, now, pipeline=self.plan.name, inspection=self.inspection)
-        return [alert] if alert else []
+        if alert is None:
+            return []
+        told = [name for name, least in self.channels if now.severity.rank >= least.rank]
+        return [replace(alert, channel=name) for name in told]

@@ -10,6 +10,7 @@ from walkdown.errors import ImageError, WalkdownError
 from walkdown.imaging import heatmaps
 from walkdown.imaging.decode import decode
 from walkdown.pipeline.keys import cache_key, heatmap_key, image_key
+from walkdown.pipeline.predictions import checked, failed
 from walkdown.pipeline.steps import Decision, next_step
 from walkdown.types import Exif, ImageRef, Photo, Prediction, StageResult
 
@@ -63,7 +64,16 @@ class _InHand:
 
 
 def look(work: Work, refs: Sequence[ImageRef]) -> list[Outcome]:
-    """Take these images through the plan. A bad image is a failed outcome, never an exception."""
+    """Take these images through the plan. A bad image is a failed outcome, never an exception.
+
+    No more of them are held decoded at once than the plan's models look at.
+    """
+    at_once = max(stage.model.max_batch for stage in work.plan.stages)
+    parts = (refs[at : at + at_once] for at in range(0, len(refs), at_once))
+    return [outcome for part in parts for outcome in _look(work, part)]
+
+
+def _look(work: Work, refs: Sequence[ImageRef]) -> list[Outcome]:
     hands = [_take(work, ref) for ref in refs]
     known = _known(work, [h.outcome for h in hands])
     waiting = [h for h in hands if h.outcome.error is None]
@@ -78,7 +88,7 @@ def look(work: Work, refs: Sequence[ImageRef]) -> list[Outcome]:
         stages = {stage.name: stage for stage in work.plan.stages}
         for name, group in calls.items():
             _run_stage(work, stages[name], group, known)
-        waiting = [h for group in calls.values() for h in group if h.outcome.error is None]
+        waiting = [hand for group in calls.values() for hand in group]
     return [hand.outcome for hand in hands]
 
 
@@ -89,18 +99,25 @@ def _take(work: Work, ref: ImageRef) -> _InHand:
     try:
         data = work.source.read(ref)
     except ImageError as e:
-        outcome.error = str(e)
+        outcome.error = _reason(e, ref)
         return _InHand(outcome, b"")
     outcome.content = hashlib.sha256(data).hexdigest()
     hand = _InHand(outcome, data)
     try:
         _decode(work, hand)
     except ImageError as e:
-        outcome.error = str(e)
+        outcome.error = _reason(e, ref)
+    except MemoryError:
+        outcome.error = "there is not enough memory to decode it"
     else:
         if work.outputs.images:
             _keep(work.blobs, image_key(outcome.content), data)
     return hand
+
+
+def _reason(error: ImageError, ref: ImageRef) -> str:
+    """Why, without the name, which stands beside it."""
+    return str(error).removeprefix(f"{ref.name}: ")
 
 
 def _decode(work: Work, hand: _InHand) -> None:
@@ -155,10 +172,11 @@ def _run_stage(
 def _predict(work: Work, stage: Stage, batch: Sequence[_InHand]) -> list[Prediction]:
     photos = [hand.photo for hand in batch if hand.photo is not None]
     try:
-        return work.models[stage.model.digest].predict(photos)
+        return checked(work.models[stage.model.digest].predict(photos), len(batch))
     except WalkdownError as e:
-        failed = Prediction(verdict=None, score=None, raw_score=None, error=str(e))
-        return [failed] * len(batch)
+        return [failed(str(e))] * len(batch)
+    except Exception as e:  # a model may be anyone's code: it fails its images, not the batch
+        return [failed(f"{stage.model.label} broke: {type(e).__name__}: {e}")] * len(batch)
 
 
 def _finish(work: Work, stage: Stage, hand: _InHand, prediction: Prediction) -> None:
@@ -170,7 +188,7 @@ def _finish(work: Work, stage: Stage, hand: _InHand, prediction: Prediction) -> 
     heatmap = None
     if prediction.heatmap is not None and work.outputs.heatmaps:
         heatmap = heatmap_key(hand.outcome.content, stage.model.digest, work.plan.prepare_digest)
-        _keep(work.blobs, heatmap, heatmaps.to_png(prediction.heatmap))
+        work.blobs.put(heatmap, heatmaps.to_png(prediction.heatmap))
     bare = replace(prediction, heatmap=None)
     hand.outcome.stages.append(_result(stage, bare, heatmap))
     if bare.error is None and (heatmap or prediction.heatmap is None):

@@ -207,6 +207,7 @@ def finding_to_json(finding: Finding) -> Json:
         "seen_at": time_to_json(finding.seen_at),
         "actor": finding.actor,
         "revision": finding.revision,
+        "told": finding.told,
     }
 
 
@@ -227,6 +228,7 @@ def finding_from_json(value: object) -> Finding:
         seen_at=fields.time("seen_at"),
         actor=fields.text("actor"),
         revision=fields.whole("revision"),
+        told=fields.maybe("told", fields.severity),
     )
 
 
@@ -238,6 +240,7 @@ def alert_to_json(alert: Alert) -> Json:
         "finding": finding_to_json(alert.finding),
         "pipeline": alert.pipeline,
         "inspection": alert.inspection,
+        "channel": alert.channel,
     }
 
 
@@ -253,6 +256,7 @@ def alert_from_json(value: object) -> Alert:
         finding=finding_from_json(fields.get("finding", dict)),
         pipeline=fields.text("pipeline"),
         inspection=fields.text("inspection"),
+        channel=fields.text("channel"),
     )
 
 

@@ -65,7 +65,7 @@ class Lake:
 
     def __init__(self, root: Path) -> None:
         self._root = Path(os.path.realpath(root))
-        self._blobs = FileBlobs(self._root)
+        self._blobs = FileBlobs(self._root, fsync=True)
 
     def project(self, batch_id: str, results: Sequence[Result]) -> None:
         """Write one batch; a retry replaces it, and one without results removes it.
@@ -100,12 +100,17 @@ class Lake:
             answer = connection.execute(statements[0])
             return [column[0] for column in answer.description or ()], answer.fetchall()
 
-    def keep(self, batch_ids: Iterable[str]) -> None:
-        """Remove all other batches, after a rebuild; other files in the folder are left alone."""
-        kept = set(batch_ids)
+    def batches(self) -> list[str]:
+        """Ids of the batches that are there; other files in the folder are left alone."""
+        found = (_FILE.fullmatch(key) for key in self._blobs.list("results/"))
+        return sorted({match["batch"] for match in found if match})
+
+    def drop(self, batch_ids: Iterable[str]) -> None:
+        """Remove these batches."""
+        dropped = set(batch_ids)
         for key in list(self._blobs.list("results/")):
             found = _FILE.fullmatch(key)
-            if found and found["batch"] not in kept:
+            if found and found["batch"] in dropped:
                 self._blobs.delete(key)
 
     def _files_of(self, batch_id: str) -> set[str]:
@@ -195,6 +200,10 @@ def _explained() -> Iterator[None]:
 
 def _words(error: Exception) -> str:
     text = " ".join(str(error).partition("\nLINE ")[0].split())
+    if type(error).__name__ == "IOException":
+        return (
+            f"a file of the lake is damaged; make it anew: walkdown query --rebuild ({text:.200})"
+        )
     if type(error).__name__ == "PermissionException":
         return f"a question cannot read or write files; {_VIEWS} ({text:.200})"
     if "pytz" in text:

@@ -251,7 +251,7 @@ class MemoryRecords:
         self._results[result_id] = (entry.result, attempt, batch_id)
         self._findings.update({finding.id: finding for finding in entry.findings})
         for alert in entry.alerts:
-            self._outbox.setdefault(alert.id, ("alert", alert))
+            self._outbox.setdefault(alert.message_id, ("alert", alert))
         for key, prediction, heatmap in entry.cache:
             self._cache[key] = (replace(prediction, heatmap=None), heatmap)
 

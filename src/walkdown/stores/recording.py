@@ -50,7 +50,8 @@ def decide(entries: Sequence[Entry], known: Known) -> Decision:
         result_id = entry.result.key.id
         status, attempt = results.get(result_id, (Status.FAILED, 0))
         moved = _moved(entry, revisions)
-        if status is Status.DONE:
+        worse = status is Status.PARTIAL and entry.result.status is Status.FAILED
+        if status is Status.DONE or worse:
             outcomes.append("exists")
         elif moved is None:
             outcomes.append("conflict")

@@ -215,7 +215,7 @@ class SqliteRecords:
     def _message_rows(self, alerts: Iterable[Alert], batch_id: str) -> Iterator[tuple[object, ...]]:
         now = time_to_json(self._clock())
         for alert in alerts:
-            yield (self._workspace, alert.id, "alert", dumps(alert_to_json(alert)), now)
+            yield (self._workspace, alert.message_id, "alert", dumps(alert_to_json(alert)), now)
         yield (self._workspace, batch_id, "lake", dumps({"batch_id": batch_id}), now)
 
     def _of_image(

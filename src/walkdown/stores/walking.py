@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from walkdown.imaging.decode import sniff
 from walkdown.stores.reasons import reason
+from walkdown.types import NOT_THERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -149,7 +150,7 @@ def _status(place: _Place) -> os.stat_result | Found:
     except FileNotFoundError:
         broken = path.is_symlink()
         return _problem(
-            place, "it is a link to a file that does not exist" if broken else "it does not exist"
+            place, "it is a link to a file that does not exist" if broken else NOT_THERE
         )
     except OSError as error:
         return _problem(place, f"it cannot be read: {reason(error)}")

@@ -1,8 +1,8 @@
-"""From photographs to raw patches: one session, many photographs, each as it is or turned."""
+"""From photographs to raw patches: one session, many photographs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ from walkdown.models import memory_bank
 from walkdown.parallel import ordered_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,16 +21,6 @@ if TYPE_CHECKING:
     from walkdown.types import ImageRef, Photo
 
     Load = Callable[[ImageRef, int | None], Photo]
-    Pixels = NDArray[np.uint8]
-
-TURNS: Mapping[str, Callable[[Pixels], Pixels]] = {
-    "mirrored": lambda pixels: pixels[:, ::-1],
-    "upside down": lambda pixels: pixels[::-1],
-    "turned by 180": lambda pixels: pixels[::-1, ::-1],
-    "turned by 90": lambda pixels: np.rot90(pixels),
-    "turned by 270": lambda pixels: np.rot90(pixels, 3),
-}
-"""What can be done to (H, W, 3) pixels without losing any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +46,9 @@ class Extractor:
         image = memory_bank.scaled(photo, self.size)
         return self.session.run(["patches"], {"image": image})[0]
 
-    def photo(self, ref: ImageRef, turn: str | None = None) -> Photo:
+    def photo(self, ref: ImageRef) -> Photo:
         """A photograph at about the size that is looked at. Raises `ImageError`."""
-        photo = self.load(ref, self.size.long_side_px)
-        return photo if turn is None else turned(photo, turn)
+        return self.load(ref, self.size.long_side_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +60,6 @@ class Work:
     seed: int
     workers: int
     progress: Progress
-
-
-def turned(photo: Photo, turn: str) -> Photo:
-    """A photograph mirrored or turned; its sides are swapped where they have to be."""
-    pixels = np.ascontiguousarray(TURNS[turn](photo.pixels))
-    width, height = photo.width_px, photo.height_px
-    if turn in ("turned by 90", "turned by 270"):
-        width, height = height, width
-    return replace(photo, pixels=pixels, width_px=width, height_px=height)
 
 
 def extract(refs: Sequence[ImageRef], work: Work) -> tuple[list[Image], list[tuple[str, str]]]:
@@ -118,29 +98,3 @@ def some(patches: NDArray[np.float32], quota: int, seed: tuple[int, ...]) -> NDA
     """A random (n, d) part of (d, cells) patches, in random order, at most ``quota`` of them."""
     chosen = np.random.default_rng(seed).permutation(patches.shape[1])[:quota]
     return np.ascontiguousarray(patches.T[chosen])
-
-
-def with_turns(images: Sequence[Image], turns: Sequence[str], work: Work) -> list[Image]:
-    """The same images with patches of their turned copies; the quota is for all together."""
-    if not turns:
-        return list(images)
-    share = max(1, work.quota // (1 + len(turns)))
-
-    def one(numbered: tuple[int, Image]) -> Image:
-        number, image = numbered
-        copies = [
-            some(
-                work.extractor.of(work.extractor.photo(image.ref, turn)),
-                share,
-                (work.seed, number, 1 + at),
-            )
-            for at, turn in enumerate(turns)
-        ]
-        return replace(image, patches=np.concatenate([image.patches[:share], *copies]))
-
-    work.progress.start("looking at them mirrored and turned", len(images))
-    result = []
-    for image in ordered_map(one, enumerate(images), workers=work.workers):
-        result.append(image)
-        work.progress.advance()
-    return result

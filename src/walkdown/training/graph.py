@@ -1,6 +1,6 @@
-"""From a trunk to the two graphs of a memory bank: one that extracts patches, one that judges them.
+"""From a trunk to the graphs of a memory bank: one extracts patches, one judges, one does both.
 
-Both take ``image``: (1, h, w, 3) uint8 RGB with sides that are multiples of 32. A patch is one
+The input ``image`` is (1, h, w, 3) uint8 RGB with sides that are multiples of 32. A patch is one
 cell of the stride-16 grid: finer maps averaged over the cell, coarser ones repeated, all of them
 averaged over a neighbourhood before. Each map is standardised per channel and weighted by
 1 / sqrt(channels), so that a wide map does not drown a narrow one.
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 GRID = 16
 MULTIPLE_PX = 32
 OPSET, IR_VERSION = 17, 9
-LEVEL_SHARE = 0.2
-"""An image's level is the distance that this share of its cells exceeds."""
-
 BANK_ROWS = 1024
 """Bank rows of one product in the graph: its result stays in the processor's cache."""
 
@@ -69,17 +66,14 @@ def extractor(trunk: Trunk, features: Features) -> bytes:
 
 
 def judge(scaling: Scaling, bank: NDArray[np.float32], *, worst_cells: int) -> bytes:
-    """The graph from ``patches``, as `extractor` gives them, to ``worst`` and ``level``: (1,) each.
+    """The graph from ``patches``, as `extractor` gives them, to ``raw_score``: (1,) float32.
 
-    It is the last part of `detector`, for trying many banks on one extraction: ``worst`` is the
-    mean distance of the worst cells, before anything is taken off.
+    It is the last part of `detector`, for trying many banks on one extraction.
     """
     graph = _Graph()
-    distances = graph.distances(scaling, bank)
-    graph.level(distances, "level")
-    graph.worst(distances, worst_cells, "worst")
+    graph.judge(scaling, bank, worst_cells)
     patches = helper.make_tensor_value_info(_PATCHES, TensorProto.FLOAT, [bank.shape[1], "cells"])
-    return graph.build(patches, {"worst": ["n"], "level": ["n"]})
+    return graph.build(patches, {"raw_score": ["n"]})
 
 
 def detector(
@@ -89,25 +83,18 @@ def detector(
     bank: NDArray[np.float32],
     *,
     worst_cells: int,
-    usual_level: float,
 ) -> bytes:
     """The graph from ``image`` to ``raw_score`` (1,) and ``distances`` (1, h/16, w/16), float32.
 
-    ``bank`` is (m, d) in the scaled space. A cell's distance is Euclidean, to its nearest row,
-    less the image's own level as far as that is ``usual_level``: light or focus that is a little
-    off everywhere is no damage, damage that covers everything is. The raw score is the mean over
-    the ``worst_cells`` largest (all cells of a smaller grid).
+    ``bank`` is (m, d) in the scaled space. A cell's distance is Euclidean, to its nearest row;
+    the raw score is the mean over the ``worst_cells`` largest (all cells of a smaller grid).
     """
     graph = _Graph()
     graph.look(trunk, features)
-    distances = graph.distances(scaling, bank)
-    limit = graph.constant("usual_level", usual_level)
-    own = graph.node("Min", [graph.level(distances), limit])
-    off = graph.not_negative(graph.node("Sub", [distances, own]))
-    graph.worst(off, worst_cells, "raw_score")
+    distances = graph.judge(scaling, bank, worst_cells)
     shape = graph.node("Shape", [trunk.outputs[GRID]])
     grid = graph.node("Gather", [shape, graph.constant("grid_axes", np.array([0, 2, 3]))])
-    graph.node("Reshape", [off, grid], "distances")
+    graph.node("Reshape", [distances, grid], "distances")
     return graph.build(_IMAGE, {"raw_score": ["n"], "distances": ["n", "rows", "columns"]})
 
 
@@ -167,33 +154,25 @@ class _Graph:
             )
         return name
 
-    def distances(self, scaling: Scaling, bank: NDArray[np.float32]) -> str:
-        """(cells,): sqrt(|f|^2 + min over rows b of (|b|^2 - 2 b.f)), by blocks of rows."""
+    def judge(self, scaling: Scaling, bank: NDArray[np.float32], worst_cells: int) -> str:
+        """From patches to the raw score; returns the name of the (cells,) distances."""
         centred = self.node("Sub", [_PATCHES, self.constant("shift", scaling.shift[:, None])])
         scaled = self.node("Mul", [centred, self.constant("scale", scaling.scale[:, None])])
+        distances = self._nearest(scaled, bank)
+        size = self.node("Shape", [distances])
+        count = self.node("Min", [size, self.constant("cells", np.array([worst_cells]))])
+        self._nodes.append(helper.make_node("TopK", [distances, count], ["worst", "worst_at"]))
+        self.node("ReduceMean", ["worst"], "raw_score", axes=[0], keepdims=1)
+        return distances
+
+    def _nearest(self, scaled: str, bank: NDArray[np.float32]) -> str:
+        """sqrt(|f|^2 + min over rows b of (|b|^2 - 2 b.f)), by blocks of rows."""
         least = [self._least(scaled, bank, at) for at in range(0, len(bank), BANK_ROWS)]
         over_rows = least[0] if len(least) == 1 else self.node("Min", least)
         own = self.node("ReduceSumSquare", [scaled], axes=[0], keepdims=0)
-        return self.node("Sqrt", [self.not_negative(self.node("Add", [own, over_rows]))])
-
-    def level(self, distances: str, output: str = "") -> str:
-        size = self.node("Cast", [self.node("Shape", [distances])], to=TensorProto.FLOAT)
-        share = self.node("Mul", [size, self.constant("level_share", LEVEL_SHARE)])
-        count = self.node("Cast", [self.node("Ceil", [share])], to=TensorProto.INT64)
-        return self.node("ReduceMin", [self._largest(distances, count)], output, axes=[0])
-
-    def worst(self, distances: str, cells: int, output: str) -> None:
-        size = self.node("Shape", [distances])
-        count = self.node("Min", [size, self.constant("cells", np.array([cells]))])
-        self.node("ReduceMean", [self._largest(distances, count)], output, axes=[0])
-
-    def _largest(self, values: str, count: str) -> str:
-        largest = f"bank_{next(self._names)}"
-        self._nodes.append(helper.make_node("TopK", [values, count], [largest, f"{largest}_at"]))
-        return largest
-
-    def not_negative(self, values: str) -> str:
-        return self.node("Max", [values, self.constant("zero", 0.0)])
+        squared = self.node("Add", [own, over_rows])
+        positive = self.node("Max", [squared, self.constant("zero", 0.0)])
+        return self.node("Sqrt", [positive])
 
     def _least(self, scaled: str, bank: NDArray[np.float32], at: int) -> str:
         rows = bank[at : at + BANK_ROWS]

@@ -1,8 +1,7 @@
 """Fitting a memory bank on normal photographs, and its threshold by cross-fitting.
 
-The first pass over the photographs extracts patches into a pool of bounded size, from which banks
-are chosen. Where orientation turns out not to matter, a second one adds mirrored and turned copies
-of a small set. The last one scores each photograph by a bank that was chosen without it (and scaled
+Two passes over the photographs. The first extracts patches into a pool of bounded size, from which
+banks are chosen. The second scores each photograph by a bank that was chosen without it (and scaled
 without it), by the very nodes that will judge later: from these scores comes the threshold.
 """
 
@@ -18,8 +17,8 @@ from walkdown.evaluate import scores, thresholds
 from walkdown.models import artefact, memory_bank
 from walkdown.models.memory_bank import InputSize
 from walkdown.training import backbones, graph
-from walkdown.training.crossfit import Banks, cross_fit, harmless_turns, usual_level
-from walkdown.training.extraction import Extractor, Work, extract, with_turns
+from walkdown.training.crossfit import Banks, cross_fit
+from walkdown.training.extraction import Extractor, Work, extract
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,16 +43,14 @@ class Options:
     """How a bank is fitted. The defaults were chosen on training images only: docs/experiments.md.
 
     ``worst_pct`` of a typical image's cells make the raw score. ``pool`` bounds the patches that
-    the bank of ``bank`` rows is chosen from, and so time and memory of the fit. More photographs
-    than ``turn_up_to`` show enough by themselves, without turned copies.
+    the bank of ``bank`` rows is chosen from, and so time and memory of the fit.
     """
 
     false_alarms: float = 0.01
-    bank: int = 2000
+    bank: int = 1500
     pool: int = 80_000
     folds: int = 5
     calibrate: int = 400
-    turn_up_to: int = 200
     worst_pct: float = 1.0
     seed: int = 0
 
@@ -112,19 +109,14 @@ def fit(
         worst_cells=max(1, round(cells * options.worst_pct / 100.0)),
         seed=options.seed,
     )
-    turns = harmless_turns(images, banks, work) if len(images) <= options.turn_up_to else ()
-    images = with_turns(images, turns, work)
     judged = cross_fit(images, banks, work, folds=options.folds, at_most=options.calibrate)
-    usual = usual_level(judged)
-    progress.start("choosing the bank", 1)
+    progress.start("building the model", 1)
     scaling, rows = banks.choose(images)
-    whole = graph.detector(
-        trunk, features, scaling, rows, worst_cells=banks.worst_cells, usual_level=usual
-    )
+    whole = graph.detector(trunk, features, scaling, rows, worst_cells=banks.worst_cells)
     progress.advance()
-    calibration = _calibrate([(j.name, j.raw_score(usual)) for j in judged], options.false_alarms)
+    calibration = _calibrate(judged, options.false_alarms)
     card = _card(calibration, size, features, options)
-    card["training"] |= {"turns": turns, "images": sorted(image.content for image in images)}
+    card["training"]["images"] = sorted(image.content for image in images)
     packed = artefact.pack(memory_bank.KIND, card, {memory_bank.GRAPH: whole})
     return Fit(packed, len(images), calibration, tuple(left_out))
 

@@ -94,7 +94,7 @@
     if (!drawing) return null;
     const shape = drawing.width / drawing.height;
     const props = { class: shape >= ratio ? "frame wide" : "frame tall", "--shape": String(shape), "--natural": `${drawing.width}px` };
-    const image = el("img", { alt, decoding: "async", draggable: "false" });
+    const image = el("img", { alt, draggable: "false" });
     image.src = drawing.image;
     return el("span", props, image, boxes(row, numbered));
   }
@@ -104,7 +104,7 @@
     const drawing = picture(row);
     const place = holder.querySelector(".frame");
     if (!drawing || !drawing.heat || !place || place.querySelector(".heat")) return;
-    const heat = el("img", { class: "heat", alt: "", decoding: "async", draggable: "false" });
+    const heat = el("img", { class: "heat", alt: "", draggable: "false" });
     heat.src = drawing.heat;
     place.querySelector("img").after(heat);
   }
@@ -282,7 +282,7 @@
     $("next").disabled = at < 0 || at >= all.length - 1;
     const stage = $("detail-stage");
     stage.className = "stage hot";
-    stage.replaceChildren(frame(row, { ratio: 0, numbered: true, alt: `${row.name} with marked regions` }) || el("span", { class: "absent" }, row.content ? "No picture stored" : "There is no picture of this image."));
+    stage.replaceChildren(frame(row, { ratio: 0, numbered: true, alt: `${row.name} with marked regions` }) || el("span", { class: "absent" }, row.sha256 ? "No picture stored" : "There is no picture of this image."));
     stage.style.setProperty("--stage", drawing ? String(drawing.width / drawing.height) : "2");
     attachHeat(stage, row);
     if (!touchedHeat) $("detail-heat").value = row.kind === "anomaly" ? $("heat").value : 0;
