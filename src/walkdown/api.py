@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -140,23 +141,23 @@ def train(
     ``normal`` and ``anomaly`` are files or folders; ``false_alarms`` is the share (0..0.5) of
     normal images that may raise an alarm. Raises `TrainingError` where the photographs are too few.
     """
-    app = _app(workspace)
-    trained = training.train(
-        app,
-        name,
-        normal=_paths(normal),
-        anomaly=_paths(anomaly),
-        false_alarms=false_alarms,
-        progress=_Silent(),
-    )
-    return Model(open_version(app, trained.version), trained.version)
+    with closing(_app(workspace)) as app:
+        trained = training.train(
+            app,
+            name,
+            normal=_paths(normal),
+            anomaly=_paths(anomaly),
+            false_alarms=false_alarms,
+            progress=_Silent(),
+        )
+        return Model(open_version(app, trained.version), trained.version)
 
 
 def load(name: str, *, workspace: str | Path | None = None) -> Model:
     """The model ``name``, ``name@alias`` or ``name@3`` of the workspace. Raises `NotFound`."""
-    app = _app(workspace)
-    version = resolve(app, name)
-    return Model(open_version(app, version), version)
+    with closing(_app(workspace)) as app:
+        version = resolve(app, name)
+        return Model(open_version(app, version), version)
 
 
 def _app(workspace: str | Path | None) -> App:

@@ -54,6 +54,7 @@ def build(effective: Effective) -> App:
         notifiers=partial(_notifier, env=environment()),
         open_model=_model,
         origins=effective.origins,
+        close=store.close,
     )
 
 

@@ -29,7 +29,7 @@ class App:
     """The object graph of one workspace.
 
     ``sources`` opens the photographs of a source specification, ``notifiers`` the channel of an
-    alert specification, ``open_model`` a loaded artefact under a label.
+    alert specification, ``open_model`` a loaded artefact under a label. ``close`` lets go of files.
     """
 
     home: Path
@@ -44,3 +44,4 @@ class App:
     notifiers: Callable[[AlertSpec], Notifier]
     open_model: Callable[[Artefact, str], Model]
     origins: Mapping[str, str]
+    close: Callable[[], None]

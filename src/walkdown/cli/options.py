@@ -101,4 +101,6 @@ def open_app(*, folder: str | None = None, **given: object) -> App:
     """The workspace that the command line names, or ``folder``, or the current folder's."""
     from walkdown.wiring import open_workspace
 
-    return open_workspace(workspace_given() or folder, **given)
+    app = open_workspace(workspace_given() or folder, **given)
+    click.get_current_context().call_on_close(app.close)
+    return app

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from walkdown.runners.worker import Work
     from walkdown.types import ImageRef, Result
 
-CHUNK = 8
+CHUNK = 4
 """Images of one transaction: what a kill can cost, and what one thread holds in memory."""
 
 

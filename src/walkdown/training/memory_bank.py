@@ -47,7 +47,7 @@ class Options:
     """
 
     false_alarms: float = 0.01
-    bank: int = 1500
+    bank: int = 1200
     pool: int = 80_000
     folds: int = 5
     calibrate: int = 400
