@@ -133,7 +133,7 @@ def train(
     *,
     normal: str | Path | Sequence[str | Path],
     anomaly: str | Path | Sequence[str | Path] = (),
-    false_alarms: float = 0.01,
+    false_alarms: float = 0.05,
     workspace: str | Path | None = None,
 ) -> Model:
     """Learn what normal looks like from photographs, and make it ``name@live`` of the workspace.

@@ -61,7 +61,7 @@ def train(
     *,
     normal: Sequence[str],
     anomaly: Sequence[str] = (),
-    false_alarms: float = 0.01,
+    false_alarms: float = 0.05,
     progress: Progress,
 ) -> Trained:
     """Fit on normal photographs, store the model, make it the live version of ``name``.

@@ -67,7 +67,7 @@ def init() -> None:
 @click.option(
     "--false-alarms",
     type=Budget(),
-    default="1%",
+    default="5%",
     show_default=True,
     metavar="SHARE",
     help="Share of normal images that may raise an alarm.",

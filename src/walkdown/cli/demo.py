@@ -15,7 +15,7 @@ from walkdown.app.report import write_report
 from walkdown.app.specs import pipeline_of
 from walkdown.app.training import train
 from walkdown.cli.options import open_app, workspace_given
-from walkdown.cli.output import table
+from walkdown.cli.output import summary, table
 from walkdown.cli.progress import progress
 from walkdown.evaluate.metrics import auroc
 from walkdown.evaluate.thresholds import from_false_alarms
@@ -77,6 +77,10 @@ def _print(
     shown = [*ranked[:5], *ranked[-3:]]
     click.echo()
     table([_row(r, defective) for r in shown], header=("score", "verdict", "in truth", "cell"))
+    worst = sum(r.image in defective for r in ranked[: len(scores[True])])
+    click.echo()
+    click.echo(f"{len(results)} cells: {summary(results)}")
+    click.echo(f"of the {len(scores[True])} worst-ranked cells {worst} are defective")
     area = auroc(scores[False], scores[True])
     click.echo(f"AUROC {area:.3f} (how often a defective cell ranks above a normal one)")
     click.echo()

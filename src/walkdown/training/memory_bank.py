@@ -46,7 +46,7 @@ class Options:
     the bank of ``bank`` rows is chosen from, and so time and memory of the fit.
     """
 
-    false_alarms: float = 0.01
+    false_alarms: float = 0.05
     bank: int = 1200
     pool: int = 80_000
     folds: int = 5
