@@ -28,6 +28,7 @@ import csv
 import json
 import math
 from datetime import UTC
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from walkdown.types import Status, Verdict
@@ -76,6 +77,20 @@ def shown_stage(result: Result) -> StageResult | None:
     return next((s for s in candidates if s.heatmap or s.prediction.regions), None)
 
 
+def whereabouts(sources: Sequence[str]) -> str:
+    """Where the images came from, in a few words: the one source, or the folder of many.
+
+    >>> whereabouts(["/photos/a/1.png", "/photos/b/2.png"])
+    '/photos'
+    """
+    if len(sources) < 2:
+        return "".join(sources)
+    folders = [source.split("/") for source in sources]
+    levels = zip(*folders, strict=False)
+    shared = takewhile(lambda names: len(set(names)) == 1, levels)
+    return "/".join(names[0] for names in shared) or f"{len(sources)} places"
+
+
 def inspection_row(inspection: Inspection) -> Row:
     """The inspection's fields, with times as ISO 8601 in UTC."""
     return {
@@ -83,6 +98,7 @@ def inspection_row(inspection: Inspection) -> Row:
         "workspace": _text(inspection.workspace),
         "pipeline": _text(inspection.pipeline),
         "plan_digest": inspection.plan_digest,
+        "where": _text(whereabouts(inspection.sources)),
         "sources": [_text(source) for source in inspection.sources],
         "actor": _text(inspection.actor),
         "run": inspection.run,

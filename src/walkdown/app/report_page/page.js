@@ -232,8 +232,7 @@
 
   function drawHead() {
     const it = DATA.inspection;
-    const [first, ...others] = it.sources;
-    const source = first ? [" from ", el("span", { title: it.sources.join("\n") }, first), others.length ? ` and ${count(others.length, "more source").replace("sources", "sources")}` : ""] : [];
+    const source = it.where ? [" from ", el("span", { title: it.sources.join("\n") }, it.where)] : [];
     $("pipeline").textContent = it.pipeline;
     $("about").append(
       el("b", {}, count(rows.length, "image")), ...source,
