@@ -174,7 +174,8 @@ def _check_outbox(
         rows = connection.execute("SELECT id, topic, doc, settled_at FROM outbox").fetchall()
     waiting = [message for message, _, _, settled in rows if settled is None]
     assert not waiting, f"{len(waiting)} messages wait in the outbox"
-    alerts = {message: json.loads(doc) for message, topic, doc, _ in rows if topic == "alert"}
+    told_of = [json.loads(doc) for _, topic, doc, _ in rows if topic == "alert"]
+    alerts = {alert["id"]: alert for alert in told_of}
     lost, unknown = set(alerts) - set(delivered), set(delivered) - set(alerts)
     assert not lost, f"settled, but never delivered: {lost}"
     assert not unknown, f"delivered, but not recorded: {unknown}"
