@@ -43,11 +43,12 @@ class Options:
     """How a bank is fitted. The defaults were chosen on training images only: docs/experiments.md.
 
     ``worst_pct`` of a typical image's cells make the raw score. ``pool`` bounds the patches that
-    the bank of ``bank`` rows is chosen from, and so time and memory of the fit.
+    the bank is chosen from, and so time and memory of the fit; small images need fewer rows.
     """
 
     false_alarms: float = 0.05
-    bank: int = 1200
+    small_bank: int = 800
+    large_bank: int = 1500
     pool: int = 80_000
     folds: int = 5
     calibrate: int = 400
@@ -89,7 +90,8 @@ def fit(
     are exact copies.
     """
     size = InputSize(_long_side(refs, load), graph.MULTIPLE_PX)
-    features = LARGE if size.long_side_px >= LARGE_FROM_PX else SMALL
+    is_large = size.long_side_px >= LARGE_FROM_PX
+    features = LARGE if is_large else SMALL
     trunk = backbones.trunk(backbones.lite2(), strides=features.strides)
     session = memory_bank.open_graph(graph.extractor(trunk, features), threads=1)
     work = Work(
@@ -105,7 +107,7 @@ def fit(
     cells = float(np.median([image.cells for image in images]))
     banks = Banks(
         channels=tuple(trunk.channels[s] for s in sorted(features.strides)),
-        rows=options.bank,
+        rows=options.large_bank if is_large else options.small_bank,
         worst_cells=max(1, round(cells * options.worst_pct / 100.0)),
         seed=options.seed,
     )
