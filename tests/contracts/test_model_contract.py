@@ -60,7 +60,7 @@ def bank() -> Artefact:
     """A memory bank fitted on six tiny photographs."""
     photos = {f"{i}.png": dark(i) for i in range(6)}
     refs = [ImageRef(f"memory:{name}", "1", name, name) for name in photos]
-    options = memory_bank.Options(bank=150, pool=1500, false_alarms=0.05)
+    options = memory_bank.Options(small_bank=150, large_bank=150, pool=1500, false_alarms=0.05)
     fit = memory_bank.fit(
         refs, lambda ref, _: photos[ref.name], options=options, workers=2, progress=Silence()
     )
@@ -186,7 +186,7 @@ def test_a_photo_that_the_graph_refuses_fails_alone(bank: Artefact) -> None:
 def test_the_same_photographs_make_the_same_bank(bank: Artefact) -> None:
     photos = {f"{i}.png": dark(i) for i in range(6)}
     refs = [ImageRef(f"memory:{name}", "1", name, name) for name in photos]
-    options = memory_bank.Options(bank=150, pool=1500, false_alarms=0.05)
+    options = memory_bank.Options(small_bank=150, large_bank=150, pool=1500, false_alarms=0.05)
     again = memory_bank.fit(
         refs, lambda ref, _: photos[ref.name], options=options, workers=1, progress=Silence()
     )
