@@ -12,10 +12,12 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
+    from click._termui_impl import ProgressBar
 
     from walkdown.ports import Progress
+
+LABEL = 44
+"""Characters of a phase's name, so that bars stand below each other."""
 
 QUIET_S = 10.0
 """Seconds between two plain lines of one phase."""
@@ -27,8 +29,11 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
     if quiet:
         yield Silent()
     elif sys.stderr.isatty():
-        with _bar() as bar:
-            yield Bar(bar)
+        bar = Bar()
+        try:
+            yield bar
+        finally:
+            bar.close()
     else:
         yield Plain()
 
@@ -79,58 +84,40 @@ class Plain:
 
 
 class Bar:
-    """Rich's bar, one line a phase."""
+    """A bar for each phase, with position, rate and time left."""
 
-    def __init__(self, bar: RichProgress) -> None:
-        self._bar = bar
-        self._task: TaskID | None = None
+    def __init__(self) -> None:
+        self._bar: ProgressBar[str] | None = None
+        self._began, self._done = 0.0, 0
 
     def start(self, what: str, total: int | None) -> None:
-        """Close the line of the phase before and open one."""
-        self._close()
-        self._task = self._bar.add_task(what, total=total)
-
-    def _close(self) -> None:
-        if self._task is not None and self._bar.tasks[self._task].total is None:
-            self._bar.update(self._task, total=1, completed=1)
+        """Close the bar of the phase before and open one."""
+        self.close()
+        self._began, self._done = time.monotonic(), 0
+        if total:
+            self._bar = click.progressbar(
+                length=total,
+                label=f"{what:<{LABEL}}",
+                file=sys.stderr,
+                show_pos=True,
+                item_show_func=lambda rate: rate,
+                width=24,
+            )
+            self._bar.__enter__()
 
     def advance(self, count: int = 1) -> None:
         """Move the bar."""
-        if self._task is not None:
-            self._bar.advance(self._task, count)
+        self._done += count
+        rate = self._done / max(time.monotonic() - self._began, 1e-9)
+        if self._bar is not None:
+            self._bar.update(count, f"{rate:.1f}/s")
 
     def note(self, text: str) -> None:
-        """A line above the bars."""
-        self._bar.console.print(text, markup=False, highlight=False)
+        """A line of its own; the bar is drawn anew below it."""
+        click.echo(f"\r\x1b[K{text}", err=True)
 
-
-def _bar() -> RichProgress:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        """Steps a second."""
-
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:.1f}/s", style="progress.data.speed")
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
+    def close(self) -> None:
+        """End the line of the last bar."""
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
