@@ -315,7 +315,7 @@ def report(inspection: str | None, out: str | None, open_it: bool) -> None:
     \b
     Examples:
       walkdown report --open
-      walkdown report 20260131 --out /tmp/january
+      walkdown report 20260131 --out january
     """
     from walkdown.app.reading import find_inspection, results_of
     from walkdown.app.report import write_report
