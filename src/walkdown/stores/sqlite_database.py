@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -128,6 +129,8 @@ class Database:
                 connection.close()
                 raise
             self._shared = connection
+            # Whoever forgets `close` leaves no open file behind, and no warning at a later moment.
+            weakref.finalize(self, connection.close)
         return self._shared
 
     def _make_folder(self) -> None:
@@ -143,7 +146,11 @@ class Database:
             isolation_level=None,
             check_same_thread=False,
         )
-        connection.execute("PRAGMA synchronous=NORMAL")
+        try:
+            connection.execute("PRAGMA synchronous=NORMAL")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
