@@ -16,9 +16,6 @@ from walkdown.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FIELDS = ("site", "asset", "view", "kind", "visit", "name")
-"""The fields with a meaning; any other name matches too and is dropped."""
-
 MAX_ANY_DEPTH, MAX_STARS = 2, 2
 """Wildcards of a template and of one folder: with more, a long path could take long to match."""
 

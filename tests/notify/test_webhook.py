@@ -75,6 +75,7 @@ def test_the_signature_can_be_checked_by_the_receiver(receiver: Receiver) -> Non
 def test_any_2xx_is_delivered(receiver: Receiver, status: int) -> None:
     receiver.status = status
     notifier(receiver.url).send(an_alert())
+    assert len(receiver.posted) == 1
 
 
 @pytest.mark.parametrize(
