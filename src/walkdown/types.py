@@ -135,13 +135,33 @@ class HeatMap:
 
 
 @dataclass(frozen=True, slots=True)
+class Nearest:
+    """The normal patch that comes nearest to the worst place of a region: what it is compared to.
+
+    ``place`` is the box of that worst place in the inspected image, of the same size as ``box``,
+    the patch's in the normal photograph named ``image``. ``picture`` is the key of a stored
+    picture that shows the patch, with what surrounds it, within its box ``at``.
+    """
+
+    image: str
+    box: Box
+    place: Box
+    picture: str
+    at: Box
+
+
+@dataclass(frozen=True, slots=True)
 class Region:
-    """One place on an image: box in pixels, area in per cent of the image, and its own score."""
+    """One place on an image: box in pixels, area in per cent of the image, and its own score.
+
+    ``nearest`` is what it was compared to, for models that can say.
+    """
 
     box: Box
     area_pct: float
     score: float
     label: str = "anomaly"
+    nearest: Nearest | None = None
 
 
 @dataclass(frozen=True, slots=True)
