@@ -109,7 +109,8 @@ class Photo:
 
     ``pixels`` is (H, W, 3) uint8 RGB, upright. It may be smaller than the original, whose upright
     size is ``width_px`` x ``height_px``, where a large JPEG was decoded at reduced size. ``data``
-    is the file as it came (empty for an array), ``content`` its sha256.
+    is the file as it came (empty for an array), ``content`` its sha256. ``keep`` is (rows, columns)
+    float32, the share of each part of the image that counts; None where all of it does.
     """
 
     pixels: NDArray[np.uint8]
@@ -119,6 +120,7 @@ class Photo:
     data: bytes = b""
     format: str = ""
     exif: Exif = Exif()
+    keep: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
