@@ -5,34 +5,38 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
-import io
 import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from tests.app.reports import (
+    CHROMIUM,
+    HOSTILE,
+    NOON,
+    Counter,
+    MemoryBlobs,
+    browse,
+    inspection,
+    make,
+    opened,
+    result,
+    stored,
+)
 
-from walkdown.app import report
+from walkdown.app import report_pictures
 from walkdown.app.report import write_report
+from walkdown.app.report_pictures import drawn_pictures, plan_pictures
 from walkdown.app.report_rows import COLUMNS, dumps
-from walkdown.errors import NotFound, StoreError
+from walkdown.errors import StoreError
 from walkdown.pipeline.keys import image_key
 from walkdown.types import (
     Exif,
-    Inspection,
     Prediction,
-    Region,
-    Result,
-    ResultKey,
     Severity,
     StageResult,
     Status,
@@ -40,160 +44,7 @@ from walkdown.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-HOSTILE = "a/</script><img src=x onerror=alert(1)><!--&amp;'\".png"
-
-
-class MemoryBlobs:
-    """Blobs in a dict."""
-
-    def __init__(self) -> None:
-        self.data: dict[str, bytes] = {}
-        self.reads: list[str] = []
-
-    def put(self, key: str, data: bytes) -> None:
-        self.data[key] = data
-
-    def get(self, key: str) -> bytes:
-        self.reads.append(key)
-        if key not in self.data:
-            raise NotFound(key)
-        return self.data[key]
-
-    def size(self, key: str) -> int | None:
-        return len(self.data[key]) if key in self.data else None
-
-    def list(self, prefix: str = "") -> Iterator[str]:
-        return iter(sorted(key for key in self.data if key.startswith(prefix)))
-
-    def delete(self, key: str) -> None:
-        self.data.pop(key, None)
-
-    def locate(self, key: str) -> str:
-        return key
-
-
-class Counter:
-    """A progress that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.total: int | None = None
-        self.done = 0
-
-    def start(self, what: str, total: int | None) -> None:
-        self.total = total
-
-    def advance(self, count: int = 1) -> None:
-        self.done += count
-
-    def note(self, text: str) -> None:
-        raise AssertionError(text)
-
-
-class Page(HTMLParser):
-    """What a browser would find: the scripts by id, and every element's name."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.scripts: dict[str, str] = {}
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self._open: str | None = None
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag == "script":
-            self._open = dict(attrs).get("id") or "code"
-            self.scripts[self._open] = ""
-
-    def handle_endtag(self, tag: str) -> None:
-        self._open = None if tag == "script" else self._open
-
-    def handle_data(self, data: str) -> None:
-        if self._open:
-            self.scripts[self._open] += data
-
-    @property
-    def data(self) -> Any:
-        return json.loads(self.scripts["data"])
-
-    def pictures(self) -> list[Any]:
-        blocks = [text for name, text in self.scripts.items() if name.startswith("pictures-")]
-        return [picture for block in blocks for picture in json.loads(block)]
-
-
-def inspection(**changes: Any) -> Inspection:
-    values: dict[str, Any] = {
-        "id": "i1",
-        "workspace": "default",
-        "pipeline": "roofs",
-        "plan_digest": "p" * 64,
-        "sources": ("/photos/roofs",),
-        "actor": "anna",
-        "started_at": NOON,
-        "finished_at": NOON + timedelta(minutes=3),
-        "model": "tiles@3",
-        "threshold": 1.25,
-    }
-    return Inspection(**(values | changes))
-
-
-def png(shade: int, *, width: int = 40, height: int = 30) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(np.full((height, width), shade, np.uint8)).save(out, "PNG")
-    return out.getvalue()
-
-
-def result(name: str, score: float | None = 0.2, **changes: Any) -> Result:
-    verdict = None if score is None else Verdict.ANOMALY if score >= 0.5 else Verdict.NORMAL
-    regions = (Region((4, 3, 10, 6), 5.0, score, "crack"),) if score and score >= 0.5 else ()
-    prediction = Prediction(verdict, score, score and score * 2.5, regions=regions)
-    values: dict[str, Any] = {
-        "key": ResultKey("default", name, "p"),
-        "uri": f"file:///{name}",
-        "image": name,
-        "status": Status.DONE if verdict else Status.FAILED,
-        "actor": "anna",
-        "recorded_at": NOON,
-        "verdict": verdict,
-        "score": score,
-        "raw_score": score and score * 2.5,
-        "model": "tiles@3" if verdict else None,
-        "stages": (StageResult("look", "tiles@3", "d" * 64, prediction),) if verdict else (),
-        "error": None if verdict else "the file is empty",
-        "width_px": 40,
-        "height_px": 30,
-    }
-    return Result(**(values | changes))
-
-
-def stored(blobs: MemoryBlobs, given: Result, shade: int, *, heat: bool = True) -> Result:
-    """The result with an image in the blobs, and a heat map for its first stage."""
-    data = png(shade)
-    content = hashlib.sha256(data).hexdigest()
-    blobs.put(image_key(content), data)
-    blobs.put(f"heat/{content}", png(200))
-    stages = given.stages
-    if heat and stages:
-        stages = (replace(stages[0], heatmap=f"heat/{content}"), *stages[1:])
-    return replace(given, content=content, stages=stages)
-
-
-def make(
-    out: Path, results: Sequence[Result], blobs: MemoryBlobs | None = None, **changes: Any
-) -> Page:
-    path = write_report(
-        inspection(**changes),
-        iter(results),
-        blobs=blobs or MemoryBlobs(),
-        out=out,
-        progress=Counter(),
-    )
-    assert path == out / "index.html"
-    return Page(path.read_text("utf-8"))
 
 
 def lines(out: Path) -> list[dict[str, str]]:
@@ -231,17 +82,11 @@ def test_pictures_belong_to_their_results(tmp_path: Path) -> None:
     page = make(tmp_path, results, blobs)
     pictures = page.pictures()
     assert len(pictures) == 120
-    assert page.data["pictures_per_block"] == len(json.loads(page.scripts["pictures-0"])) == 50
+    assert page.data["per_block"] == len(json.loads(page.scripts["pictures-0"])) == 50
     for row in page.data["results"]:
         image = opened(pictures[row["picture"]]["image"])
         assert abs(int(np.asarray(image).mean()) - int(row["name"][:3])) <= 3
         assert pictures[row["picture"]]["heat"].startswith("data:image/")
-
-
-def opened(uri: str) -> Image.Image:
-    kind, _, text = uri.partition(";base64,")
-    assert kind in {"data:image/webp", "data:image/png"}
-    return Image.open(io.BytesIO(base64.b64decode(text)))
 
 
 def test_one_picture_serves_results_of_the_same_image(tmp_path: Path) -> None:
@@ -259,7 +104,7 @@ def test_heat_map_and_regions_of_the_deciding_stage_are_shown(tmp_path: Path) ->
     row = page.data["results"][0]
     assert row["shown"] == 0
     assert row["stages"][0]["regions"] == [
-        {"box": [4, 3, 10, 6], "area_pct": 5.0, "score": 0.8, "label": "crack"}
+        {"box": [4, 3, 10, 6], "area_pct": 5.0, "score": 0.8, "label": "crack", "nearest": None}
     ]
     assert row["stages"][1]["error"] == "late"
 
@@ -278,7 +123,7 @@ def test_missing_or_damaged_blobs_cost_only_the_picture(tmp_path: Path) -> None:
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
-    undecodable = b"caf\xe9.png".decode("utf-8", "surrogateescape")
+    undecodable = b"a/caf\xe9.png".decode("utf-8", "surrogateescape")
     page = make(
         tmp_path,
         [
@@ -289,7 +134,8 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
         pipeline="</title><script>alert(1)</script>",
         sources=("</script>", undecodable),
     )
-    assert [row["image"] for row in page.data["results"]] == [HOSTILE, "caf\\udce9.png", "x"]
+    assert [row["image"] for row in page.data["results"]] == [HOSTILE, "a/caf\\udce9.png", "x"]
+    assert page.data["results"][1]["name"] == "caf\\udce9.png"
     assert page.data["results"][0]["asset"] == "<!--<script>"
     tags = [tag for tag, _ in page.tags]
     assert tags.count("script") == len(page.scripts) == 2
@@ -304,7 +150,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
 def test_json_in_a_script_element_is_inert_and_whole(text: str) -> None:
     encoded = dumps({"text": text})
     assert not re.search(r"[<>&\u2028\u2029]", encoded)
-    assert json.loads(encoded) == {"text": text}
+    assert json.loads(encoded) == {"text": text.encode("utf-8", "backslashreplace").decode()}
 
 
 @pytest.mark.parametrize(
@@ -400,24 +246,22 @@ def test_progress_counts_pictures(tmp_path: Path) -> None:
 
 def test_memory_is_bounded_while_pictures_are_drawn() -> None:
     blobs = MemoryBlobs()
-    pictures = [report._Picture(f"{n:064x}", None, "x") for n in range(200)]
-    drawn = report._drawn(pictures, blobs=blobs, sizes_px=(200, 96))
+    results = [replace(result(f"{n}"), content=f"{n:064x}") for n in range(200)]
+    drawn = drawn_pictures(plan_pictures(results), blobs=blobs)
     next(drawn)
-    assert len(blobs.reads) <= report._AHEAD + 1
+    assert len(blobs.reads) <= 2 * report_pictures._WORKERS
     drawn.close()  # type: ignore[attr-defined]
 
 
 def test_longer_reports_have_smaller_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = [report._sizes_px(count)[0] for count in (1, 60, 61, 300, 1000, 5000, 5001, 10**6)]
+    counts = (1, 60, 61, 300, 1000, 5000, 5001, 10**6)
+    sizes = [report_pictures._sizes_px(count)[0] for count in counts]
     assert sizes == [960, 960, 480, 480, 320, 200, 160, 160]
-    monkeypatch.setattr(report, "_MOST_PICTURES", 2)
+    monkeypatch.setattr(report_pictures, "_MOST_PICTURES", 2)
     results = [replace(result(f"{n}", 0.5), content=f"{n:064x}") for n in (1, 2, 3, 2)]
-    numbers, pictures = report._plan_pictures(results)
-    assert numbers == [0, 1, None, 1]
-    assert len(pictures) == 2
-
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+    plan = plan_pictures(results)
+    assert plan.numbers == (0, 1, None, 1)
+    assert [picture.name for picture in plan.pictures] == ["1", "2"]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine to open the page with")
@@ -442,23 +286,3 @@ def test_a_browser_draws_the_cards_without_an_error(tmp_path: Path) -> None:
     assert not any(a.get("class") == "card" for a in seen)
     assert sum(a.get("class") == "why" for a in seen) == 1
     assert "CONSOLE" not in log, log
-
-
-def browse(url: str, folder: Path) -> tuple[Page, str]:
-    """The page's elements after its script has run, and what the browser logged."""
-    flags = [
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--enable-logging=stderr",
-        f"--user-data-dir={folder / 'profile'}",
-        "--dump-dom",
-    ]
-    command = [CHROMIUM or "", *flags, url]
-    done = subprocess.run(command, capture_output=True, timeout=60, check=True)
-    return Page(done.stdout.decode()), done.stderr.decode(errors="replace")

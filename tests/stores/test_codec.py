@@ -21,6 +21,7 @@ from walkdown.types import (
     HeatMap,
     Inspection,
     ModelVersion,
+    Nearest,
     Prediction,
     Region,
     Result,
@@ -40,7 +41,9 @@ times = st.datetimes().map(lambda time: time.replace(tzinfo=UTC, fold=0))
 small = st.integers(0, 10**6)
 counts = st.integers(0, 2**40)
 
-regions = st.builds(Region, st.tuples(small, small, small, small), numbers, numbers, texts)
+boxes = st.tuples(small, small, small, small)
+nearests = st.builds(Nearest, texts, boxes, boxes, texts, boxes)
+regions = st.builds(Region, boxes, numbers, numbers, texts, st.none() | nearests)
 predictions = st.builds(
     Prediction,
     st.none() | st.sampled_from(Verdict),
@@ -213,6 +216,26 @@ def test_a_damaged_field_is_named(field: str, value: object) -> None:
 def test_a_damaged_box_is_named(box: object) -> None:
     stored = codec.region_to_json(Region((1, 2, 3, 4), 0.5, 0.5)) | {"box": box}
     with pytest.raises(StoreError, match="a stored region is damaged: its 'box' is"):
+        codec.region_from_json(stored)
+
+
+def test_a_region_without_a_nearest_patch_is_stored_as_before_it_could_have_one() -> None:
+    bare = Region((1, 2, 3, 4), 0.5, 0.75, "crack")
+    stored = {"box": [1, 2, 3, 4], "area_pct": 0.5, "score": 0.75, "label": "crack"}
+    assert codec.region_to_json(bare) == stored
+    assert codec.region_from_json(stored) == bare
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("image", None), ("box", [1, 2]), ("place", "x"), ("at", [1, 2, 3, 4.5])]
+)
+def test_a_damaged_nearest_patch_is_named(field: str, value: object) -> None:
+    box = (-4, 2, 8, 8)
+    nearest = Nearest("n.png", box, box, "models/d/patches.jpg", box)
+    stored = codec.region_to_json(Region(box, 0.5, 0.5, nearest=nearest))
+    assert codec.region_from_json(stored).nearest == nearest
+    stored["nearest"] = {**stored["nearest"], field: value}  # type: ignore[dict-item]
+    with pytest.raises(StoreError, match=f"nearest normal patch is damaged: its '{field}' is"):
         codec.region_from_json(stored)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import re
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from walkdown.errors import MissingExtra, StoreError
 from walkdown.stores.lake import Lake
 from walkdown.types import (
     Exif,
+    Nearest,
     Prediction,
     Region,
     Result,
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = datetime(2026, 5, 1, 23, 30, tzinfo=UTC)
-CRACK = Region((1, 2, 3, 4), 0.5, 0.75, "crack")
+NEAREST = Nearest("good/7.png", (9, 9, 8, 8), (0, 1, 8, 8), "models/d/patches.jpg", (0, 0, 8, 8))
+CRACK = Region((1, 2, 3, 4), 0.5, 0.75, "crack", NEAREST)
 SCRATCH = Region((5, 6, 7, 8), 1.5, 0.625, "scratch")
 GATE = StageResult("gate", "gate@2", "d0", Prediction(Verdict.NORMAL, 0.25, 1.0))
 LOOK = StageResult(
@@ -191,11 +194,24 @@ def test_one_row_per_result_stage_and_region(lake: Lake) -> None:
         (1, "gate", "gate@2", 0.25, None, []),
         (2, "look", "cells@1", 0.75, 0.01, ["crack", "scratch"]),
     ]
-    sql = "SELECT stage, label, score, area_pct, x, y, width_px, height_px FROM regions ORDER BY x"
-    assert rows(lake, sql) == [
-        ("look", "crack", 0.75, 0.5, 1, 2, 3, 4),
-        ("look", "scratch", 0.625, 1.5, 5, 6, 7, 8),
+    asked = "stage, label, score, area_pct, x, y, width_px, height_px, nearest_image"
+    assert rows(lake, f"SELECT {asked} FROM regions ORDER BY x") == [
+        ("look", "crack", 0.75, 0.5, 1, 2, 3, 4, "good/7.png"),
+        ("look", "scratch", 0.625, 1.5, 5, 6, 7, 8, None),
     ]
+
+
+def test_files_from_before_a_region_had_a_nearest_image_are_read(
+    lake: Lake, tmp_path: Path
+) -> None:
+    lake.project("b1", [result()])
+    (file,) = (tmp_path / "lake").rglob("*.gz")
+    new = gzip.decompress(file.read_bytes())
+    old = re.sub(rb',"nearest_image":(null|"[^"]*")', b"", new)
+    assert b"nearest" not in old != new
+    file.write_bytes(gzip.compress(old))
+    sql = "SELECT label, nearest_image FROM regions ORDER BY x"
+    assert rows(lake, sql) == [("crack", None), ("scratch", None)]
 
 
 def test_the_newest_row_of_a_result_counts_and_a_done_one_before_all(lake: Lake) -> None:

@@ -2,8 +2,8 @@
 
 The page carries its data in JSON blocks: one with all results, and its pictures in blocks of fifty
 that the page parses only when they come into view, which is what keeps 5,000 images quick to open.
-Pictures are made by a few threads and written as they come, so memory does not grow with their
-number. The page may run its own script and nothing else: its policy names the script by its hash.
+Pictures are written as they are made, so memory does not grow with their number. The page may run
+its own script and nothing else: its policy names the script by its hash.
 """
 
 from __future__ import annotations
@@ -12,57 +12,38 @@ import base64
 import hashlib
 import os
 import re
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from walkdown.app.report_pictures import drawn_patches, drawn_pictures, plan_pictures
 from walkdown.app.report_rows import (
     counts,
     dumps,
     inspection_row,
-    result_row,
+    report_row,
     shown_stage,
     worst_first,
     write_csv,
     write_json,
 )
-from walkdown.errors import StoreError, WalkdownError
-from walkdown.imaging.heatmaps import overlay
-from walkdown.imaging.thumbnails import thumbnail
-from walkdown.pipeline.keys import image_key
+from walkdown.app.rows import region_row, stage_row
+from walkdown.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from typing import TextIO
 
+    from walkdown.app.report_pictures import Drawn
+    from walkdown.app.rows import Row
     from walkdown.ports import Blobs, Progress
-    from walkdown.types import Inspection, Result
+    from walkdown.types import Inspection, Region, Result, StageResult
 
-_PICTURES_PER_BLOCK = 50
-_WORKERS = 3
-_AHEAD = 12
-
-# Most images, the longest side of their pictures, and that of the heat maps over them: a page of
-# any length stays under about 60 MB. Heat maps are smooth and bear being enlarged.
-_SIZES_PX = ((60, 960, 320), (300, 480, 200), (1000, 320, 128), (5000, 200, 96))
-_SMALLEST_PX = (160, 64)
-_MOST_PICTURES = 10_000
+_PER_BLOCK = 50
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    """What one picture of the page is made from, and shared by all results with the same."""
-
-    content: str
-    heatmap: str | None
-    name: str
 
 
 def write_report(
@@ -98,41 +79,43 @@ def _write_page(
     file: TextIO,
     progress: Progress,
 ) -> None:
-    numbers, pictures = _plan_pictures(ranked)
-    before, after = _page(inspection, ranked, numbers).split("<!--pictures-->")
+    plan = plan_pictures(ranked)
+    before, after = _page(inspection, ranked, plan.numbers).split("<!--pictures-->")
     file.write(before)
-    for number, block in enumerate(_blocks(pictures, blobs=blobs, progress=progress)):
-        file.write(
-            f'<script type="application/json" id="pictures-{number}">{dumps(block)}</script>\n'
-        )
+    progress.start("drawing the report's pictures", len(plan.pictures))
+    _write_blocks("pictures", drawn_pictures(plan, blobs=blobs), file=file, progress=progress)
+    _write_blocks("patches", drawn_patches(plan.patches, blobs=blobs), file=file)
     file.write(after)
 
 
-def _plan_pictures(ranked: Sequence[Result]) -> tuple[list[int | None], list[_Picture]]:
-    """The number of each result's picture, and the pictures to make, worst first."""
-    known: dict[tuple[str, str | None], int] = {}
-    pictures: list[_Picture] = []
-    numbers: list[int | None] = []
-    for result in ranked:
-        stage = shown_stage(result)
-        heatmap = stage.heatmap if stage else None
-        if result.content is None:
-            numbers.append(None)
-            continue
-        number = known.setdefault((result.content, heatmap), len(known))
-        if number == len(pictures) < _MOST_PICTURES:
-            pictures.append(_Picture(result.content, heatmap, result.image))
-        numbers.append(number if number < len(pictures) else None)
-    return numbers, pictures
+def _write_blocks(
+    name: str, drawn: Iterable[Drawn | None], *, file: TextIO, progress: Progress | None = None
+) -> None:
+    """What was drawn as numbered JSON blocks, each written when it is full."""
+    block: list[Drawn | None] = []
+    number = 0
+    for one in drawn:
+        block.append(one)
+        if progress:
+            progress.advance()
+        if len(block) == _PER_BLOCK:
+            _write_block(f"{name}-{number}", block, file)
+            block, number = [], number + 1
+    if block:
+        _write_block(f"{name}-{number}", block, file)
 
 
-def _page(inspection: Inspection, ranked: Sequence[Result], numbers: list[int | None]) -> str:
+def _write_block(name: str, block: Sequence[Drawn | None], file: TextIO) -> None:
+    file.write(f'<script type="application/json" id="{name}">{dumps(block)}</script>\n')
+
+
+def _page(inspection: Inspection, ranked: Sequence[Result], numbers: Sequence[int | None]) -> str:
     """The page, all but its pictures, which belong at the mark that is left in it."""
     found = counts(ranked)
     data = {
         "inspection": inspection_row(inspection),
         "counts": found,
-        "pictures_per_block": _PICTURES_PER_BLOCK,
+        "per_block": _PER_BLOCK,
         "results": [_page_row(r, n) for r, n in zip(ranked, numbers, strict=True)],
     }
     style, script = _asset("page.css"), _asset("page.js")
@@ -148,10 +131,21 @@ def _page(inspection: Inspection, ranked: Sequence[Result], numbers: list[int | 
     return _SLOT.sub(lambda slot: slots[slot[1]], _asset("page.html"))
 
 
-def _page_row(result: Result, number: int | None) -> dict[str, object]:
+def _page_row(result: Result, number: int | None) -> Row:
+    """A result's row with the numbers of its picture and of the stage that is shown."""
     stage = shown_stage(result)
     shown = None if stage is None else result.stages.index(stage)
-    return {**result_row(result), "picture": number, "shown": shown}
+    stages = [_page_stage(stage) for stage in result.stages]
+    return {**report_row(result), "stages": stages, "picture": number, "shown": shown}
+
+
+def _page_stage(stage: StageResult) -> Row:
+    return {**stage_row(stage), "regions": [_page_region(r) for r in stage.prediction.regions]}
+
+
+def _page_region(region: Region) -> Row:
+    """Of what it was compared to, the page says only the image; it shows the rest."""
+    return {**region_row(region), "nearest": region.nearest and region.nearest.image}
 
 
 def _asset(name: str) -> str:
@@ -161,66 +155,6 @@ def _asset(name: str) -> str:
 def _policy_hash(text: str) -> str:
     digest = hashlib.sha256(text.encode("utf-8")).digest()
     return f"sha256-{base64.b64encode(digest).decode('ascii')}"
-
-
-def _blocks(
-    pictures: Sequence[_Picture], *, blobs: Blobs, progress: Progress
-) -> Iterator[list[dict[str, object] | None]]:
-    """The drawn pictures in blocks, in order; None stands for one that could not be made."""
-    sizes_px = _sizes_px(len(pictures))
-    progress.start("drawing the report's pictures", len(pictures))
-    block: list[dict[str, object] | None] = []
-    for drawn in _drawn(pictures, blobs=blobs, sizes_px=sizes_px):
-        block.append(drawn)
-        progress.advance()
-        if len(block) == _PICTURES_PER_BLOCK:
-            yield block
-            block = []
-    if block:
-        yield block
-
-
-def _sizes_px(count: int) -> tuple[int, int]:
-    return next(((big, heat) for most, big, heat in _SIZES_PX if count <= most), _SMALLEST_PX)
-
-
-def _drawn(
-    pictures: Iterable[_Picture], *, blobs: Blobs, sizes_px: tuple[int, int]
-) -> Iterator[dict[str, object] | None]:
-    """Draw a bounded number ahead of the reader, and hand over in order."""
-    waiting: deque[Future[dict[str, object] | None]] = deque()
-    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="report") as pool:
-        for picture in pictures:
-            if len(waiting) == _AHEAD:
-                yield waiting.popleft().result()
-            waiting.append(pool.submit(_draw, picture, blobs, sizes_px))
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def _draw(picture: _Picture, blobs: Blobs, sizes_px: tuple[int, int]) -> dict[str, object] | None:
-    longest_px, heat_px = sizes_px
-    try:
-        data = blobs.get(image_key(picture.content))
-        small, width_px, height_px = thumbnail(data, name=picture.name, max_px=longest_px)
-    except WalkdownError:
-        return None
-    heat = _draw_heat(picture.heatmap, blobs, heat_px)
-    return {"image": _data_uri(small), "width": width_px, "height": height_px, "heat": heat}
-
-
-def _draw_heat(key: str | None, blobs: Blobs, max_px: int) -> str | None:
-    if key is None:
-        return None
-    try:
-        return _data_uri(overlay(blobs.get(key), max_px=max_px))
-    except WalkdownError:
-        return None
-
-
-def _data_uri(data: bytes) -> str:
-    kind = "png" if data.startswith(b"\x89PNG") else "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 @contextmanager

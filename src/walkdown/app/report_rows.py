@@ -1,12 +1,13 @@
 """Results as plain rows: what the report's page, ``results.json`` and ``results.csv`` all show.
 
-JSON at the edge: nothing below this layer sees these rows. Text that is not valid Unicode (a file
-name of raw bytes) is spelled out with backslashes, and a number that is not finite becomes null, so
-that every reader of the files can read them.
+Text that is not valid Unicode (a file name of raw bytes) is spelled out with backslashes, and a
+number that is not finite becomes null, so that every reader of the files can read them.
 
 ``results.json`` holds ``inspection``, ``counts`` and ``results``, worst score first; each result
-has the fields of `Result` with ``sha256`` for its content and ``name`` for the last part of
-``image``. ``results.csv`` has one line per result in the same order, in UTF-8:
+has the fields of ``walkdown.app.rows``, the rest of those of `Result`, and ``name`` for the last
+part of ``image``. Heat maps and pictures are named by their keys in the workspace's store.
+
+``results.csv`` has one line per result in the same order, in UTF-8:
 
     image            path as it was given       taken_at       when the camera took it, UTC
     status           done, partial, failed      camera         make and model
@@ -26,21 +27,18 @@ from __future__ import annotations
 
 import csv
 import json
-import math
-from datetime import UTC
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from walkdown.app.rows import moment, number, result_row
 from walkdown.types import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
     from typing import TextIO
 
-    from walkdown.types import Inspection, Prediction, Result, StageResult
-
-Row = dict[str, object]
+    from walkdown.app.rows import Row
+    from walkdown.types import Inspection, Result, StageResult
 
 COLUMNS = (
     "image", "status", "verdict", "score", "raw_score", "severity", "asset", "viewpoint", "model",
@@ -54,7 +52,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 def worst_first(results: Iterable[Result]) -> list[Result]:
     """By score, highest first, then by name; what has no score comes last."""
-    return sorted(results, key=lambda r: (-(_number(r.score) or 0), r.score is None, r.image))
+    return sorted(results, key=lambda r: (-(number(r.score) or 0), r.score is None, r.image))
 
 
 def counts(results: Iterable[Result]) -> dict[str, int]:
@@ -95,43 +93,34 @@ def inspection_row(inspection: Inspection) -> Row:
     """The inspection's fields, with times as ISO 8601 in UTC."""
     return {
         "id": inspection.id,
-        "workspace": _text(inspection.workspace),
-        "pipeline": _text(inspection.pipeline),
+        "workspace": inspection.workspace,
+        "pipeline": inspection.pipeline,
         "plan_digest": inspection.plan_digest,
-        "where": _text(whereabouts(inspection.sources)),
-        "sources": [_text(source) for source in inspection.sources],
-        "actor": _text(inspection.actor),
+        "where": whereabouts(inspection.sources),
+        "sources": list(inspection.sources),
+        "actor": inspection.actor,
         "run": inspection.run,
-        "model": _text(inspection.model),
-        "threshold": _number(inspection.threshold),
-        "started_at": _time(inspection.started_at),
-        "finished_at": _time(inspection.finished_at),
+        "model": inspection.model,
+        "threshold": number(inspection.threshold),
+        "started_at": moment(inspection.started_at),
+        "finished_at": moment(inspection.finished_at),
     }
 
 
-def result_row(result: Result) -> Row:
+def report_row(result: Result) -> Row:
     """One result with its stages; see the head of this module for the fields."""
-    image = _text(result.image) or ""
+    name = result.image.replace("\\", "/").rstrip("/").rpartition("/")[2]
     return {
         "id": result.key.id,
-        "image": image,
-        "name": image.replace("\\", "/").rstrip("/").rpartition("/")[2] or image,
-        "uri": _text(result.uri),
-        "sha256": result.content,
-        "status": str(result.status),
-        "verdict": result.verdict and str(result.verdict),
-        "score": _number(result.score),
-        "raw_score": _number(result.raw_score),
-        "model": _text(result.model),
-        "severity": result.severity and str(result.severity),
-        "asset": _text(result.asset),
-        "viewpoint": _text(result.viewpoint),
-        "error": _text(result.error),
+        **result_row(result),
+        "name": name or result.image,
+        "uri": result.uri,
         "width_px": result.width_px,
         "height_px": result.height_px,
-        "recorded_at": _time(result.recorded_at),
-        **_exif_row(result),
-        "stages": [_stage_row(stage) for stage in result.stages],
+        "camera": result.exif.camera,
+        "latitude_deg": number(result.exif.latitude_deg),
+        "longitude_deg": number(result.exif.longitude_deg),
+        "altitude_m": number(result.exif.altitude_m),
     }
 
 
@@ -140,7 +129,7 @@ def write_csv(results: Sequence[Result], file: TextIO) -> None:
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
     for result in results:
-        row = result_row(result) | _summary(shown_stage(result))
+        row = report_row(result) | _summary(shown_stage(result))
         writer.writerow([_cell(row[column]) for column in COLUMNS])
 
 
@@ -148,61 +137,22 @@ def write_json(inspection: Inspection, results: Sequence[Result], file: TextIO) 
     """The inspection, its counts, and one result per line."""
     file.write(f'{{"inspection": {dumps(inspection_row(inspection))},\n')
     file.write(f'"counts": {dumps(counts(results))},\n"results": [')
-    for number, result in enumerate(results):
-        file.write(",\n" if number else "\n")
-        file.write(dumps(result_row(result)))
+    for at, result in enumerate(results):
+        file.write(",\n" if at else "\n")
+        file.write(dumps(report_row(result)))
     file.write("\n]}\n")
 
 
 def dumps(value: object) -> str:
     """JSON in plain ASCII, that may also stand inside an HTML script element.
 
+    What is not Unicode is spelled out, and comes back as the text of its escapes.
+
     >>> dumps("</script>")
     '"\\\\u003c/script\\\\u003e"'
     """
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(_spelled(value), allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _exif_row(result: Result) -> Row:
-    exif = result.exif
-    return {
-        "taken_at": _time(exif.taken_at),
-        "camera": _text(exif.camera),
-        "latitude_deg": _number(exif.latitude_deg),
-        "longitude_deg": _number(exif.longitude_deg),
-        "altitude_m": _number(exif.altitude_m),
-    }
-
-
-def _stage_row(stage: StageResult) -> Row:
-    return {
-        "stage": _text(stage.stage),
-        "model": _text(stage.model),
-        "digest": stage.digest,
-        "heatmap": stage.heatmap,
-        **_prediction_row(stage.prediction),
-    }
-
-
-def _prediction_row(prediction: Prediction) -> Row:
-    return {
-        "verdict": prediction.verdict and str(prediction.verdict),
-        "score": _number(prediction.score),
-        "raw_score": _number(prediction.raw_score),
-        "p_normal": _number(prediction.p_normal),
-        "labels": [_text(label) for label in prediction.labels],
-        "error": _text(prediction.error),
-        "regions": [
-            {
-                "box": list(region.box),
-                "area_pct": _number(region.area_pct),
-                "score": _number(region.score),
-                "label": _text(region.label),
-            }
-            for region in prediction.regions
-        ],
-    }
 
 
 def _summary(stage: StageResult | None) -> Row:
@@ -210,27 +160,29 @@ def _summary(stage: StageResult | None) -> Row:
         return {"labels": None, "regions": 0, "area_pct": 0}
     regions = stage.prediction.regions
     labels = dict.fromkeys((*stage.prediction.labels, *(region.label for region in regions)))
-    area = _number(sum(region.area_pct for region in regions))
+    area = number(sum(region.area_pct for region in regions))
     return {
-        "labels": "; ".join(_text(label) or "" for label in labels),
+        "labels": "; ".join(labels),
         "regions": len(regions),
         "area_pct": None if area is None else round(area, 4),
     }
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    text = _text(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _text(value: str | None) -> str | None:
-    return None if value is None else value.encode("utf-8", "backslashreplace").decode("utf-8")
+def _spelled(value: object) -> object:
+    """The value with backslashes for what is not Unicode in its texts."""
+    if isinstance(value, str):
+        return value if value.isascii() else _text(value)
+    if isinstance(value, dict):
+        return {key: _spelled(part) for key, part in value.items()}
+    return [_spelled(part) for part in value] if isinstance(value, list) else value
 
 
-def _number(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _time(value: datetime | None) -> str | None:
-    return None if value is None else value.astimezone(UTC).isoformat(timespec="seconds")
+def _text(value: str) -> str:
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")

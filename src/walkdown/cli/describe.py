@@ -9,7 +9,7 @@ from walkdown.cli.output import shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from walkdown.types import Region, Result, StageResult
+    from walkdown.types import Nearest, Region, Result, StageResult
 
 
 def describe(result: Result, locate: Callable[[str], str]) -> Iterator[str]:
@@ -56,6 +56,8 @@ def _stage(stage: StageResult, locate: Callable[[str], str]) -> Iterator[str]:
     yield f"  stage {stage.stage} ({stage.model}): {verdict}, {', '.join(numbers)}"
     for region in p.regions:
         yield f"    {_region(region)}"
+        if region.nearest:
+            yield f"      nearest normal: {_nearest(region.nearest)}"
     if stage.heatmap:
         yield f"    heat map {locate(stage.heatmap)}"
 
@@ -66,3 +68,8 @@ def _region(region: Region) -> str:
         f"{region.label} at x {x}, y {y}, {width} x {height} px, "
         f"{region.area_pct:.2f} % of the image, score {region.score:.3f}"
     )
+
+
+def _nearest(nearest: Nearest) -> str:
+    x, y, width, height = nearest.box
+    return f"{shown(nearest.image)} at x {x}, y {y}, {width} x {height} px"

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from walkdown.types import StageResult, Status, Verdict
+from walkdown.app import rows
+from walkdown.types import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from walkdown.app.context import App
     from walkdown.app.inspecting import Line
-    from walkdown.types import Prediction, Region, Result
+    from walkdown.app.rows import Row
+    from walkdown.types import Result
 
 
 def echo_json(value: object) -> None:
@@ -22,12 +24,12 @@ def echo_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=True, allow_nan=False))
 
 
-def line_json(app: App, line: Line) -> dict[str, Any]:
+def line_json(app: App, line: Line) -> Row:
     """An image of an inspection, as docs/json.md documents it."""
     return {**result_json(app, line.result), "status": line.status}
 
 
-def left_out_json(name: str, reason: str) -> dict[str, Any]:
+def left_out_json(name: str, reason: str) -> Row:
     """A file in a folder that is no image: skipped, with the reason and without a result."""
     empty = dict.fromkeys(
         ("sha256", "model", "verdict", "score", "raw_score", "heatmap", "severity", "asset",
@@ -37,64 +39,16 @@ def left_out_json(name: str, reason: str) -> dict[str, Any]:
             "stages": []}  # fmt: skip
 
 
-def result_json(app: App, result: Result) -> dict[str, Any]:
+def result_json(app: App, result: Result) -> Row:
     """A stored result, as docs/json.md documents it."""
-    by = result.decided_by
+    locate, by = app.blobs.locate, result.decided_by
+    decided = rows.stage_row(by, locate=locate) if by else {"regions": [], "heatmap": None}
     return {
-        "image": result.image,
-        "sha256": result.content,
-        "status": result.status.value,
-        "error": result.error,
-        "model": result.model,
-        "verdict": result.verdict.value if result.verdict else None,
-        "score": result.score,
-        "raw_score": result.raw_score,
-        "regions": [region_json(r) for r in by.prediction.regions] if by else [],
-        "heatmap": _path(app, by.heatmap) if by else None,
-        "stages": [_stage_json(app, stage) for stage in result.stages],
-        "severity": result.severity.value if result.severity else None,
-        "asset": result.asset,
-        "viewpoint": result.viewpoint,
+        **rows.result_row(result, locate=locate),
+        "regions": decided["regions"],
+        "heatmap": decided["heatmap"],
         "result_id": result.key.id,
-        "taken_at": result.exif.taken_at.isoformat() if result.exif.taken_at else None,
-        "recorded_at": result.recorded_at.isoformat(),
     }
-
-
-def _stage_json(app: App, stage: StageResult) -> dict[str, Any]:
-    return {
-        "stage": stage.stage,
-        "model": stage.model,
-        "digest": stage.digest,
-        **_prediction_json(stage.prediction),
-        "heatmap": _path(app, stage.heatmap),
-    }
-
-
-def _prediction_json(p: Prediction) -> dict[str, Any]:
-    return {
-        "verdict": p.verdict.value if p.verdict else None,
-        "score": p.score,
-        "raw_score": p.raw_score,
-        "p_normal": p.p_normal,
-        "labels": list(p.labels),
-        "regions": [region_json(r) for r in p.regions],
-        "error": p.error,
-    }
-
-
-def region_json(region: Region) -> dict[str, Any]:
-    """A region: box in pixels of the upright original, area in per cent of the image."""
-    return {
-        "box": list(region.box),
-        "area_pct": region.area_pct,
-        "score": region.score,
-        "label": region.label,
-    }
-
-
-def _path(app: App, key: str | None) -> str | None:
-    return app.blobs.locate(key) if key else None
 
 
 def shown(name: str) -> str:

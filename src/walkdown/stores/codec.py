@@ -23,6 +23,7 @@ from walkdown.types import (
     Finding,
     Inspection,
     ModelVersion,
+    Nearest,
     Prediction,
     Region,
     Result,
@@ -34,30 +35,63 @@ from walkdown.types import (
 if TYPE_CHECKING:
     from typing import Literal
 
+    from walkdown.types import Box
+
 
 def region_to_json(region: Region) -> Json:
-    """Fields of a region; the box is ``[x, y, width, height]``."""
-    return {
-        "box": [int(side) for side in region.box],
-        "area_pct": float(region.area_pct),
-        "score": float(region.score),
-        "label": region.label,
-    }
+    """Fields of a region; each box is ``[x, y, width, height]``."""
+    return present(
+        box=_box_to_json(region.box),
+        area_pct=float(region.area_pct),
+        score=float(region.score),
+        label=region.label,
+        nearest=None if region.nearest is None else _nearest_to_json(region.nearest),
+    )
 
 
 def region_from_json(value: object) -> Region:
     """Back from `region_to_json`."""
     fields = Fields("region", value)
-    box = fields.many("box")
-    if len(box) != 4 or not all(isinstance(side, int) for side in box):
-        raise fields.damaged("box")
-    x, y, width, height = cast("list[int]", box)
     return Region(
-        box=(x, y, width, height),
+        box=_box(fields, "box"),
         area_pct=fields.number("area_pct"),
         score=fields.number("score"),
         label=fields.text("label"),
+        nearest=fields.maybe("nearest", lambda name: _nearest_from_json(fields.get(name, dict))),
     )
+
+
+def _nearest_to_json(nearest: Nearest) -> Json:
+    return {
+        "image": nearest.image,
+        "box": _box_to_json(nearest.box),
+        "place": _box_to_json(nearest.place),
+        "picture": nearest.picture,
+        "at": _box_to_json(nearest.at),
+    }
+
+
+def _nearest_from_json(value: object) -> Nearest:
+    fields = Fields("nearest normal patch", value)
+    return Nearest(
+        image=fields.text("image"),
+        box=_box(fields, "box"),
+        place=_box(fields, "place"),
+        picture=fields.text("picture"),
+        at=_box(fields, "at"),
+    )
+
+
+def _box_to_json(box: Box) -> list[int]:
+    return [int(side) for side in box]
+
+
+def _box(fields: Fields, name: str) -> Box:
+    box = fields.many(name)
+    if len(box) != 4 or not all(isinstance(side, int) for side in box):
+        raise fields.damaged(name)
+    x, y, width, height = cast("list[int]", box)
+    return x, y, width, height
 
 
 def prediction_to_json(prediction: Prediction) -> Json:

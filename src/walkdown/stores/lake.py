@@ -20,7 +20,7 @@
 ``regions``: one row per region of a prediction, in pixels of the upright original image.
 
     result_id, image, asset, recorded_at, stage_number, stage, model
-    label                                                    VARCHAR
+    label, nearest_image (it was compared to)                VARCHAR
     score, area_pct                                          DOUBLE
     x, y, width_px, height_px                                BIGINT
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 REGION = (
     "STRUCT(label VARCHAR, score DOUBLE, area_pct DOUBLE, "
-    "x BIGINT, y BIGINT, width_px BIGINT, height_px BIGINT)"
+    "x BIGINT, y BIGINT, width_px BIGINT, height_px BIGINT, nearest_image VARCHAR)"
 )
 STAGE = (
     "STRUCT(stage VARCHAR, model VARCHAR, model_digest VARCHAR, verdict VARCHAR, score DOUBLE, "
@@ -124,6 +124,7 @@ def _region(region: Region) -> Json:
         "y": int(y),
         "width_px": int(width),
         "height_px": int(height),
+        "nearest_image": _text(region.nearest.image) if region.nearest else None,
     }
 
 

@@ -65,15 +65,15 @@
   }
 
   const blocks = new Map();
-  function picture(row) {
-    if (row.picture === null) return null;
-    const number = Math.floor(row.picture / DATA.pictures_per_block);
-    if (!blocks.has(number)) {
-      const block = $(`pictures-${number}`);
-      blocks.set(number, block ? JSON.parse(block.textContent) : []);
+  function drawnAt(kind, number) {
+    const name = `${kind}-${Math.floor(number / DATA.per_block)}`;
+    if (!blocks.has(name)) {
+      const block = $(name);
+      blocks.set(name, block ? JSON.parse(block.textContent) : []);
     }
-    return blocks.get(number)[row.picture % DATA.pictures_per_block] || null;
+    return blocks.get(name)[number % DATA.per_block] || null;
   }
+  const picture = (row) => (row.picture === null ? null : drawnAt("pictures", row.picture));
 
   // The picture with its heat map and boxes
 
@@ -299,11 +299,19 @@
       meter(row),
       row.error ? el("p", { class: "why bad" }, row.error) : "",
       regions(row),
+      nearest(row),
       row.stages.length ? el("h3", {}, row.stages.length === 1 ? "What the model said" : "What the models said") : "",
       ...row.stages.map(step),
       el("h3", {}, "The photograph"),
       photograph(row),
     ].filter((part) => part !== "");
+  }
+
+  function lighting(node, index) {
+    const light = (on) => () => $("detail-stage").querySelectorAll(".box")[index]?.classList.toggle("lit", on);
+    node.onpointerenter = light(true);
+    node.onpointerleave = light(false);
+    return node;
   }
 
   function regions(row) {
@@ -312,12 +320,38 @@
     const body = row.seen.regions.map((region, index) => {
       const [x, y, width, height] = region.box;
       const line = el("tr", { class: "place-row" }, el("td", {}, String(index + 1)), el("td", { title: "pixels from the upper left corner" }, region.label === "anomaly" ? "" : `${region.label}, `, `${width} × ${height} px at ${x}, ${y}`), el("td", { class: "n" }, `${short(Number(fixed(region.area_pct, 2)))} %`), el("td", { class: "n" }, fixed(region.score, 3)));
-      const light = (on) => () => $("detail-stage").querySelectorAll(".box")[index]?.classList.toggle("lit", on);
-      line.onpointerenter = light(true);
-      line.onpointerleave = light(false);
-      return line;
+      return lighting(line, index);
     });
     return el("div", {}, el("h3", {}, count(row.seen.regions.length, "region")), el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body)));
+  }
+
+  // Why: the worst place of a region beside the normal place that comes nearest to it
+
+  const lastName = (path) => path.replaceAll("\\", "/").replace(/\/+$/, "").split("/").at(-1) || path;
+
+  function nearest(row) {
+    const known = row.seen ? row.seen.regions.map((region, index) => [region, index]).filter(([region]) => region.nearest) : [];
+    if (!known.length) return "";
+    const shown = picture(row)?.compared ?? [];
+    const rest = known.filter(([, index]) => !shown.some((one) => one.region === index));
+    return el("div", {}, el("h3", {}, "Compared with normal images"),
+      shown.length ? el("p", { class: "hint" }, "A region’s worst place, and the normal place that looks most like it.") : "",
+      ...shown.map((one) => comparison(row, one)),
+      rest.length && shown.length ? el("p", { class: "hint" }, "The nearest normal of the other regions") : "",
+      rest.length ? pairs(rest.map(([region, index]) => [`Region ${index + 1}`, el("span", { title: region.nearest }, lastName(region.nearest))])) : "");
+  }
+
+  function comparison(row, one) {
+    const patch = drawnAt("patches", one.patch);
+    const [number, path] = [one.region + 1, row.seen.regions[one.region].nearest];
+    return lighting(el("div", { class: "pair" },
+      crop(one.place, `The worst place of region ${number} in ${row.name}`, el("b", {}, `Region ${number}`), " of this image"),
+      crop(patch && patch.picture, `The nearest normal place, in ${lastName(path)}`, "Nearest normal: ", el("span", { title: path }, lastName(path)))), one.region);
+  }
+
+  function crop(source, alt, ...caption) {
+    const image = source ? el("img", { src: source, alt }) : el("span", { class: "absent" }, "No picture stored");
+    return el("figure", {}, el("span", { class: "crop" }, image), el("figcaption", {}, caption));
   }
 
   function pairs(entries) {

@@ -1,0 +1,124 @@
+"""What commands print of a result, for programs and for people."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from walkdown.cli.describe import describe
+from walkdown.cli.output import echo_json, left_out_json, result_json
+from walkdown.stores.memory import MemoryBlobs
+from walkdown.types import (
+    Exif,
+    Nearest,
+    Prediction,
+    Region,
+    Result,
+    ResultKey,
+    StageResult,
+    Status,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from walkdown.app.context import App
+
+NOON = datetime(2026, 5, 4, 12, 0, 0, 250_000, tzinfo=UTC)
+NAME = "good/caf\udce9.png"
+NEAREST = Nearest(NAME, (9, 8, 7, 6), (-1, 2, 7, 6), "models/d/p.jpg", (0, 16, 8, 8))
+REGIONS = (Region((1, 2, 3, 4), 0.5, 0.9, "crack", NEAREST), Region((5, 6, 7, 8), 0.25, 0.6))
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "json.md"
+
+
+class Desk:
+    """The one part of an App that is asked where things are."""
+
+    blobs = MemoryBlobs()
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    gate = StageResult("gate", "gate@1", "g" * 64, Prediction(Verdict.NORMAL, 0.2, 0.4))
+    by = Prediction(Verdict.ANOMALY, 0.9, 2.5, ("crack",), REGIONS, p_normal=0.01)
+    look = StageResult("look", "cells@1", "d" * 64, by, "heatmaps/x.png")
+    values: dict[str, Any] = {
+        "key": ResultKey("w", "c", "p"),
+        "uri": "file:///a.png",
+        "image": "a.png",
+        "status": Status.DONE,
+        "actor": "ada",
+        "recorded_at": NOON,
+        "content": "ab" * 32,
+        "verdict": Verdict.ANOMALY,
+        "score": 0.9,
+        "raw_score": 2.5,
+        "model": "cells@1",
+        "stages": (gate, look),
+        "exif": Exif(NOON),
+    }
+    return cast("dict[str, Any]", result_json(cast("App", Desk()), Result(**(values | changes))))
+
+
+def documented() -> Iterator[set[str]]:
+    """The keys of each table of docs/json.md."""
+    for table in re.findall(r"\| key \|.*?\n\n", DOCUMENTED.read_text("utf-8"), re.DOTALL):
+        cells = (line.split("|")[1] for line in table.strip().splitlines()[2:])
+        yield {key for cell in cells for key in re.findall(r"`(\w+)`", cell)}
+
+
+def test_a_result_and_a_skipped_file_have_the_documented_keys() -> None:
+    keys, nearest = documented()
+    assert set(row()) == set(left_out_json("a.txt", "no image")) == keys
+    assert set(row()["regions"][0]["nearest"]) == nearest
+
+
+def test_regions_and_heat_map_are_those_of_the_deciding_stage() -> None:
+    found = row()
+    assert found["regions"] == found["stages"][1]["regions"] != []
+    assert found["stages"][0]["regions"] == []
+    assert found["heatmap"] == found["stages"][1]["heatmap"] == "memory:heatmaps/x.png"
+    assert found["stages"][0]["heatmap"] is None
+    failed = row(verdict=None, model=None, stages=(), status=Status.FAILED)
+    assert (failed["regions"], failed["heatmap"], failed["stages"]) == ([], None, [])
+
+
+def test_a_region_says_what_it_was_compared_to() -> None:
+    first, second = row()["regions"]
+    assert first == {
+        "box": [1, 2, 3, 4],
+        "area_pct": 0.5,
+        "score": 0.9,
+        "label": "crack",
+        "nearest": {
+            "image": NAME,
+            "box": [9, 8, 7, 6],
+            "place": [-1, 2, 7, 6],
+            "picture": "memory:models/d/p.jpg",
+            "at": [0, 16, 8, 8],
+        },
+    }
+    assert second["nearest"] is None
+
+
+def test_a_line_is_json_that_any_reader_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    echo_json(row(raw_score=math.inf, image="caf\udce9.png"))
+    line = json.loads(capsys.readouterr().out)
+    assert (line["raw_score"], line["image"]) == (None, "caf\udce9.png")
+    assert line["recorded_at"] == line["taken_at"] == "2026-05-04T12:00:00.250000+00:00"
+
+
+def test_people_are_told_the_nearest_normal_image() -> None:
+    by = Prediction(Verdict.ANOMALY, 0.9, 2.5, (), REGIONS)
+    stages = (StageResult("look", "cells@1", "d" * 64, by),)
+    found = Result(
+        ResultKey("w", "c", "p"), "file:///a", "a", Status.DONE, "ada", NOON, stages=stages
+    )
+    told = [line for line in describe(found, str) if "nearest" in line]
+    assert told == ["      nearest normal: good/caf\\xe9.png at x 9, y 8, 7 x 6 px"]
