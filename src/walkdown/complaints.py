@@ -25,6 +25,7 @@ _WORDS = {
     "bool_parsing": "must be true or false",
     "tuple_type": "must be a list",
     "too_short": "must not be an empty list",
+    "too_long": "must not have more than {max_length} entries",
     "string_too_short": "must have {min_length} or more characters",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
@@ -35,6 +36,7 @@ _WORDS = {
         ("int_type", "int_parsing", "int_parsing_size", "int_from_float", "finite_number"),
         "must be a whole number",
     ),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
     **dict.fromkeys(
         ("model_type", "model_attributes_type", "dict_type"), "must hold 'key: value' lines"
     ),

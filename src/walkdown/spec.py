@@ -56,6 +56,7 @@ PATTERNS = {
 
 DEFAULT_MAX_PIXELS = 150_000_000
 MAX_WORKERS = 256
+MAX_SIDE_PX = 1_000_000
 
 
 STAGE_FIELDS = (
@@ -104,6 +105,29 @@ def _as_value_error(check: Callable[[str], object], value: str) -> None:
         raise ValueError(str(e)) from e
 
 
+def _depth(value: object) -> int:
+    """How many lists lie around the first entry."""
+    depth = 0
+    while isinstance(value, list | tuple) and value:
+        value, depth = value[0], depth + 1
+    return depth
+
+
+def _check_areas(areas: AreasSpec) -> None:
+    for use, polygons in (("only", areas.only), ("ignore", areas.ignore)):
+        for i, polygon in enumerate(polygons):
+            at: yaml_lines.At = ("prepare", "areas", use, i)
+            if len(polygon) < 3:
+                raise Located(at, f"has {len(polygon)} points; a polygon needs 3 or more")
+            for j, (x, y) in enumerate(polygon):
+                if areas.unit == "share" and max(x, y) > 1:
+                    raise Located(
+                        (*at, j),
+                        f"x = {x:g} and y = {y:g} lie outside of the image; shares go from 0 to 1 "
+                        "(write 'unit: px' if these are pixels)",
+                    )
+
+
 def _no_flag(value: object) -> object:
     """For pydantic ``true`` is also the number 1; in a file it is a slip."""
     return str(value).lower() if isinstance(value, bool) else value
@@ -111,6 +135,8 @@ def _no_flag(value: object) -> object:
 
 Whole = Annotated[int, BeforeValidator(_no_flag)]
 Text = Annotated[str, Field(min_length=1)]
+Coordinate = Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=MAX_SIDE_PX)]
+PolygonSpec = tuple[tuple[Coordinate, Coordinate], ...]
 
 
 class _Strict(BaseModel):
@@ -125,12 +151,35 @@ class SourceSpec(_Strict):
     exclude: tuple[Text, ...] = Field((), description="no names that fit one of these patterns")
 
 
+class AreasSpec(_Strict):
+    """Which part of an image counts."""
+
+    unit: Literal["share", "px"] = Field(
+        "share", description="shares of width and height, or pixels"
+    )
+    only: tuple[PolygonSpec, ...] = Field((), description="look only inside of these polygons")
+    ignore: tuple[PolygonSpec, ...] = Field((), description="never look inside of these polygons")
+    mask: Text | None = Field(None, description="an image: white counts, black is ignored")
+
+    @field_validator("only", "ignore", mode="before")
+    @classmethod
+    def _polygons_are_a_list(cls, value: Any) -> Any:
+        if _depth(value) == 2:
+            raise ValueError(
+                "must be a list of polygons, each a list of points [x, y]: put one more pair of "
+                "brackets around the points"
+            )
+        return value
+
+
 class PrepareSpec(_Strict):
-    """What happens to an image before any model sees it."""
+    """What happens to an image before any model sees it. Relative paths are below the file."""
 
     max_pixels: Whole = Field(
         DEFAULT_MAX_PIXELS, ge=1, le=2_000_000_000, description="larger images are refused"
     )
+    areas: AreasSpec = AreasSpec()
+    align: Text | None = Field(None, description="an image of the view to lay photographs over")
 
 
 class StageSpec(_Strict):
@@ -231,6 +280,11 @@ class PipelineSpec(_Strict):
         return value
 
     @model_validator(mode="after")
+    def _areas_fit(self) -> PipelineSpec:
+        _check_areas(self.prepare.areas)
+        return self
+
+    @model_validator(mode="after")
     def _stages_fit(self) -> PipelineSpec:
         names = [stage.name for stage in self.stages]
         for i, name in enumerate(names):
@@ -294,6 +348,8 @@ def _allowed(at: yaml_lines.At) -> frozenset[str]:
         "alerts": (LogAlertSpec, SmtpAlertSpec, WebhookAlertSpec),
     }
     models = places.get(str(at[0]), ()) if at else (PipelineSpec,)
+    if at[:2] == ("prepare", "areas"):
+        models = (AreasSpec,)
     return frozenset(field for model in models for field in model.model_fields)
 
 

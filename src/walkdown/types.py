@@ -109,8 +109,10 @@ class Photo:
 
     ``pixels`` is (H, W, 3) uint8 RGB, upright. It may be smaller than the original, whose upright
     size is ``width_px`` x ``height_px``, where a large JPEG was decoded at reduced size. ``data``
-    is the file as it came (empty for an array), ``content`` its sha256. ``keep`` is (rows, columns)
-    float32, the share of each part of the image that counts; None where all of it does.
+    is the file as it came (empty where ``pixels`` are not its), ``content`` the file's sha256.
+    ``keep`` is (rows, columns) float32, the share of each part of the image that counts; None where
+    all of it does. A model whose attribute ``knows_keep`` is true leaves the rest out itself; for
+    any other model the rest is painted over.
     """
 
     pixels: NDArray[np.uint8]

@@ -97,7 +97,7 @@ def test_every_field_of_a_pipeline_is_known_to_count_or_not() -> None:
         *("stages", "decide", "asset", "severity", "prepare"),
         *("name", "source", "outputs", "alerts"),
     }
-    assert set(PrepareSpec.model_fields) == {"max_pixels"}
+    assert set(PrepareSpec.model_fields) == {"max_pixels", "areas", "align"}
 
 
 def test_plans_of_the_same_file_are_equal() -> None:
@@ -128,6 +128,31 @@ def test_the_decoder_must_serve_the_most_demanding_stage(
 
 def test_the_pixel_limit_is_no_preparation() -> None:
     assert prepare_digest(PrepareSpec(max_pixels=1)) == prepare_digest(PrepareSpec())
+
+
+def test_the_content_of_the_preparation_counts_and_not_its_words() -> None:
+    text = TEXT.replace("max_pixels: 1000000", "align: view.png, areas: {mask: mask.png}")
+    other = text.replace("view.png", "copy.png").replace("mask.png", "copy.png")
+    spec, renamed = (parse_pipeline(each, where="p.yaml", name="p") for each in (text, other))
+    made = make_plan(spec, MODELS, preparation="sha 1")
+    assert make_plan(renamed, MODELS, preparation="sha 1").digest == made.digest
+    changed = make_plan(spec, MODELS, preparation="sha 2")
+    assert len({plan().digest, made.digest, changed.digest}) == 3
+    assert len({plan().prepare_digest, made.prepare_digest, changed.prepare_digest}) == 3
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["align: view.png", "areas: {mask: m.png}", "areas: {only: [[[0, 0], [1, 0], [1, 1]]]}"],
+)
+def test_no_plan_forgets_the_preparation(given: str) -> None:
+    with pytest.raises(ValueError, match="needs the preparation's digest"):
+        plan(TEXT.replace("max_pixels: 1000000", given))
+
+
+def test_empty_areas_are_no_preparation() -> None:
+    empty = TEXT.replace("max_pixels: 1000000", "areas: {unit: px, only: [], ignore: []}")
+    assert plan(empty).digest == plan().digest
 
 
 def test_a_condition_can_ask_for_every_promised_field() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from walkdown.app.delivery import Delivery
+from walkdown.app.preparations import open_preparation
 from walkdown.app.versions import open_version, resolve
 from walkdown.errors import NotFound, SpecError
 from walkdown.pipeline.plan import make_plan
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from walkdown.app.context import App
+    from walkdown.imaging.preparing import Preparation
     from walkdown.pipeline.plan import Plan
     from walkdown.ports import Model, Progress, Source
     from walkdown.spec import AlertSpec, PipelineSpec
@@ -45,6 +47,7 @@ class Inspecting:
     app: App
     spec: PipelineSpec
     plan: Plan
+    preparation: Preparation
     models: dict[str, Model]
     inspection: Inspection
     source: Source
@@ -84,6 +87,7 @@ class Inspecting:
             outputs=self.spec.outputs,
             max_pixels=self.spec.prepare.max_pixels,
             remember=self.inspection.run == 0,
+            preparation=self.preparation,
         )
         for results in local.run(work, recorder, todo, workers=self.app.settings.workers):
             self.delivery.deliver()
@@ -108,9 +112,11 @@ def inspect(app: App, spec: PipelineSpec, *, again: bool = False, progress: Prog
     """Prepare an inspection: models are opened and checked before the first image is touched."""
     if spec.source is None:
         raise SpecError(f"pipeline {spec.name!r} names no source: give the photographs as PATH")
+    preparation = open_preparation(spec.prepare)
     versions = {name: resolve(app, name) for name in {s.model for s in spec.stages}}
     opened = {name: open_version(app, version) for name, version in versions.items()}
-    plan = make_plan(spec, {name: model.info for name, model in opened.items()})
+    infos = {name: model.info for name, model in opened.items()}
+    plan = make_plan(spec, infos, preparation=preparation.digest)
     source = app.sources(spec.source)
     progress.start("listing photographs", None)
     refs = list(source.refs())
@@ -119,6 +125,7 @@ def inspect(app: App, spec: PipelineSpec, *, again: bool = False, progress: Prog
         app=app,
         spec=spec,
         plan=plan,
+        preparation=preparation,
         models={model.info.digest: model for model in opened.values()},
         inspection=_inspection(app, spec, plan, again=again),
         source=source,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from walkdown.app.preparations import open_preparation, placed
 from walkdown.errors import SpecError
 from walkdown.spec import MODEL, PipelineSpec, SourceSpec, load_pipeline, one_stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from walkdown.imaging.preparing import Preparation
 
 
 def pipeline_of(
@@ -21,7 +24,7 @@ def pipeline_of(
     max_pixels: int | None = None,
 ) -> PipelineSpec:
     """The pipeline to run; arguments win over the file. Raises `SpecError`."""
-    spec = load_pipeline(file) if file is not None else one_stage(_checked(model or ""))
+    spec = _from_file(file) if file is not None else one_stage(_checked(model or ""))
     if paths:
         old = spec.source
         source = SourceSpec(
@@ -38,6 +41,19 @@ def pipeline_of(
         prepare = spec.prepare.model_copy(update={"max_pixels": max_pixels})
         spec = spec.model_copy(update={"prepare": prepare})
     return spec
+
+
+def preparation_of(file: Path) -> Preparation:
+    """What a pipeline file does to photographs before models see them, for a training alike.
+
+    Raises `SpecError` as `pipeline_of` does, and for images of the section that can't be used.
+    """
+    return open_preparation(_from_file(file).prepare)
+
+
+def _from_file(file: Path) -> PipelineSpec:
+    spec = load_pipeline(file)
+    return spec.model_copy(update={"prepare": placed(spec.prepare, file.parent)})
 
 
 def _checked(model: str) -> str:

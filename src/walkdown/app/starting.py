@@ -16,6 +16,8 @@ source: photos                # files and folders, below this file
 
 # prepare:
 #   max_pixels: 150000000     # larger images are refused
+#   areas: {ignore: [[[0, 0.9], [1, 0.9], [1, 1], [0, 1]]]}     # a camera's caption, say
+#   align: views/front.jpg    # a photograph of the view, over which the others are laid
 
 stages:
   - name: screen

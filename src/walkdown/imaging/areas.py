@@ -129,14 +129,14 @@ def from_json(text: str, *, mask: bytes | None = None) -> Areas:
     return Areas(polygons, read_mask(mask, name="the stored mask"))
 
 
-def read_mask(data: bytes, *, name: str) -> Mask:
+def read_mask(data: bytes, *, name: str, max_pixels: int = 150_000_000) -> Mask:
     """A mask from the bytes of an image file of any format, colour and size.
 
     Raises `SpecError`, which starts with ``name``, for a file that can't be read and for a mask
     without anything that counts.
     """
     try:
-        pixels = decode(data, name=name).pixels
+        pixels = decode(data, name=name, max_pixels=max_pixels).pixels
     except ImageError as e:
         raise SpecError(f"{e}; a mask must be an image such as a PNG") from e
     white = np.asarray(Image.fromarray(pixels).convert("L"))

@@ -60,8 +60,13 @@ class Plan:
         return max(known) if len(known) == len(sizes) else None
 
 
-def make_plan(spec: PipelineSpec, models: Mapping[str, ModelInfo]) -> Plan:
-    """Resolve a checked specification; ``models`` maps each model's name in it to what it is."""
+def make_plan(
+    spec: PipelineSpec, models: Mapping[str, ModelInfo], *, preparation: str = ""
+) -> Plan:
+    """Resolve a checked specification; ``models`` maps each model's name in it to what it is.
+
+    ``preparation`` is the digest of what ``spec.prepare`` leads to, with the content of its files.
+    """
     names = [stage.name for stage in spec.stages]
     stages = tuple(
         Stage(
@@ -75,7 +80,7 @@ def make_plan(spec: PipelineSpec, models: Mapping[str, ModelInfo]) -> Plan:
         Rule(rule.severity, _condition(rule.when, FINDING_NAMES | stage_names(names)))
         for rule in spec.severity
     )
-    prepare = prepare_digest(spec.prepare)
+    prepare = prepare_digest(spec.prepare, preparation)
     return Plan(
         name=spec.name,
         stages=stages,
@@ -87,12 +92,19 @@ def make_plan(spec: PipelineSpec, models: Mapping[str, ModelInfo]) -> Plan:
     )
 
 
-def prepare_digest(prepare: PrepareSpec) -> str:
+def prepare_digest(prepare: PrepareSpec, preparation: str = "") -> str:
     """Identity of the preparation: only what changes the pixels that a model sees.
 
-    The pixel limit does not: it decides whether there are any.
+    The pixel limit does not: it decides whether there are any. Areas and alignment enter by the
+    digest of what they lead to, since the images that they name may change under the same names.
+    Raises ValueError where they are asked for and that digest is not given.
     """
-    changes = prepare.model_dump(mode="json", exclude={"max_pixels"})
+    areas = prepare.areas
+    if not preparation and (areas.only or areas.ignore or areas.mask or prepare.align):
+        raise ValueError("a plan with areas or alignment needs the preparation's digest")
+    changes = prepare.model_dump(mode="json", exclude={"max_pixels", "areas", "align"})
+    if preparation:
+        changes["preparation"] = preparation
     return digest_of("prepare", 1, changes)[:32]
 
 

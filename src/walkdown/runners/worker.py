@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from walkdown.errors import ImageError, WalkdownError
 from walkdown.imaging import heatmaps
 from walkdown.imaging.decode import decode
+from walkdown.imaging.keeping import painted, without_rest
+from walkdown.imaging.preparing import Preparation, Prepared, prepared, restored
 from walkdown.pipeline.keys import cache_key, heatmap_key, image_key
 from walkdown.pipeline.predictions import checked, failed
 from walkdown.pipeline.steps import Decision, next_step
-from walkdown.types import Exif, ImageRef, Photo, Prediction, StageResult
+from walkdown.types import Exif, ImageRef, Prediction, StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +41,7 @@ class Work:
     outputs: OutputsSpec
     max_pixels: int
     remember: bool = True
+    preparation: Preparation = field(default_factory=Preparation)
 
 
 @dataclass(slots=True)
@@ -60,7 +63,7 @@ class Outcome:
 class _InHand:
     outcome: Outcome
     data: bytes
-    photo: Photo | None = None
+    prepared: Prepared | None = None
 
 
 def look(work: Work, refs: Sequence[ImageRef]) -> list[Outcome]:
@@ -104,14 +107,11 @@ def _take(work: Work, ref: ImageRef) -> _InHand:
     outcome.content = hashlib.sha256(data).hexdigest()
     hand = _InHand(outcome, data)
     try:
-        _decode(work, hand)
+        _prepare(work, hand)
     except ImageError as e:
         outcome.error = _reason(e, ref)
     except MemoryError:
         outcome.error = "there is not enough memory to decode it"
-    else:
-        if work.outputs.images:
-            _keep(work.blobs, image_key(outcome.content), data)
     return hand
 
 
@@ -120,17 +120,20 @@ def _reason(error: ImageError, ref: ImageRef) -> str:
     return str(error).removeprefix(f"{ref.name}: ")
 
 
-def _decode(work: Work, hand: _InHand) -> None:
+def _prepare(work: Work, hand: _InHand) -> None:
+    """Decode it, keep what can be decoded, and make it what models see."""
     photo = decode(
         hand.data,
         name=hand.outcome.ref.name,
-        at_least_px=work.plan.input_px,
+        at_least_px=work.preparation.at_least_px(work.plan.input_px),
         max_pixels=work.max_pixels,
     )
-    hand.photo = photo
     outcome = hand.outcome
     outcome.width_px, outcome.height_px = photo.width_px, photo.height_px
     outcome.exif = photo.exif
+    if work.outputs.images:
+        _keep(work.blobs, image_key(photo.content), hand.data)
+    hand.prepared = prepared(photo, work.preparation)
 
 
 def _keep(blobs: Blobs, key: str, data: bytes) -> None:
@@ -170,13 +173,26 @@ def _run_stage(
 
 
 def _predict(work: Work, stage: Stage, batch: Sequence[_InHand]) -> list[Prediction]:
-    photos = [hand.photo for hand in batch if hand.photo is not None]
+    seen = [hand.prepared for hand in batch if hand.prepared is not None]
     try:
-        return checked(work.models[stage.model.digest].predict(photos), len(batch))
+        return _ask(work.models[stage.model.digest], seen)
     except WalkdownError as e:
         return [failed(str(e))] * len(batch)
     except Exception as e:  # a model may be anyone's code: it fails its images, not the batch
         return [failed(f"{stage.model.label} broke: {type(e).__name__}: {e}")] * len(batch)
+
+
+def _ask(model: Model, seen: Sequence[Prepared]) -> list[Prediction]:
+    """What the model says of prepared photos, in the frames of the photos as they were taken."""
+    if getattr(model, "knows_keep", False):
+        said = checked(model.predict([each.photo for each in seen]), len(seen))
+    else:
+        painted_over = model.predict([painted(each.photo) for each in seen])
+        said = [
+            without_rest(prediction, each.photo)
+            for prediction, each in zip(checked(painted_over, len(seen)), seen, strict=True)
+        ]
+    return [restored(prediction, each) for prediction, each in zip(said, seen, strict=True)]
 
 
 def _finish(work: Work, stage: Stage, hand: _InHand, prediction: Prediction) -> None:
