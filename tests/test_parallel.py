@@ -1,10 +1,11 @@
+import itertools
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from walkdown.parallel import ordered_map
+from walkdown.parallel import ordered_groups, ordered_map
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
@@ -72,3 +73,45 @@ def test_whoever_stops_reading_leaves_no_thread_behind() -> None:
     next(results)
     results.close()  # type: ignore[attr-defined]
     assert not [t for t in threading.enumerate() if t.name.startswith("walkdown")]
+
+
+def test_groups_are_in_order_and_of_the_size_that_was_asked_for() -> None:
+    groups = list(ordered_groups(str, range(10), workers=3, most=4, hold_s=60))
+    assert groups == [["0", "1", "2", "3"], ["4", "5", "6", "7"], ["8", "9"]]
+
+
+def test_a_result_does_not_wait_for_a_slow_one_after_it() -> None:
+    """Its group is there while the next item is still worked on."""
+    go_on = threading.Event()
+
+    def work(item: int) -> int:
+        if item:
+            assert go_on.wait(timeout=30)
+        return item
+
+    groups = ordered_groups(work, range(3), workers=1, most=10, hold_s=0.01)
+    assert next(groups) == [0]
+    go_on.set()
+    assert [item for group in groups for item in group] == [1, 2]
+
+
+def test_a_full_time_ends_a_group_even_where_more_is_ready() -> None:
+    now = itertools.count()
+    groups = ordered_groups(
+        str, range(6), workers=2, most=100, hold_s=3.5, clock=lambda: float(next(now))
+    )
+    sizes = [len(group) for group in groups]
+    assert sum(sizes) == 6
+    assert max(sizes) < 4
+
+
+def test_results_before_an_error_are_not_lost_with_it() -> None:
+    def work(item: int) -> int:
+        if item == 3:
+            raise ValueError("the fourth")
+        return item
+
+    groups = ordered_groups(work, range(100), workers=2, most=10, hold_s=60)
+    assert next(groups) == [0, 1, 2]
+    with pytest.raises(ValueError, match="the fourth"):
+        next(groups)

@@ -33,10 +33,14 @@ class Delivery:
     note: Callable[[str], None]
     broken: dict[str, str] = field(default_factory=dict)
 
-    def deliver(self) -> None:
-        """Deliver what is pending. At least once: a crash between send and settle sends again."""
+    def deliver(self, *, alerts: bool = True) -> None:
+        """Deliver what is pending. At least once: a crash between send and settle sends again.
+
+        Without ``alerts`` these are left alone: reading them takes time where others' have piled
+        up, and what caused none since brings no new ones.
+        """
         self.project()
-        if set(self.channels) - set(self.broken):
+        if alerts and set(self.channels) - set(self.broken):
             self._alert()
 
     def project(self) -> None:

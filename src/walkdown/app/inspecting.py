@@ -90,7 +90,7 @@ class Inspecting:
             preparation=self.preparation,
         )
         for results in local.run(work, recorder, todo, workers=self.app.settings.workers):
-            self.delivery.deliver()
+            self.delivery.deliver(alerts=any(result.severity for result in results))
             for result in results:
                 self.progress.advance()
                 yield Line(result.status.value, result)

@@ -1,4 +1,8 @@
-"""The local runner: one process, a few threads that look, one that records."""
+"""The local runner: one process, a few threads that look, one that records.
+
+Threads take as few images at a time as the models look at, so that none is idle at the end; records
+are written for many images at a time, since a transaction and what follows it cost more than a row.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from walkdown.parallel import ordered_map
+from walkdown.parallel import ordered_groups
 from walkdown.runners.worker import look
 
 if TYPE_CHECKING:
@@ -17,18 +21,30 @@ if TYPE_CHECKING:
     from walkdown.types import ImageRef, Result
 
 CHUNK = 4
-"""Images of one transaction: what a kill can cost, and what one thread holds in memory."""
+"""Images that one thread takes at most, and so holds in memory."""
+
+RECORDED, HOLD_S = 16, 0.5
+"""Images of one transaction at most, and how long the first of them waits for the others: what a
+kill can cost."""
 
 
 def run(
     work: Work, recorder: Recorder, refs: Iterable[ImageRef], *, workers: int
 ) -> Iterator[list[Result]]:
-    """Inspect captures and yield what was recorded, chunk by chunk, in the order of ``refs``."""
-    for outcomes in ordered_map(partial(look, work), _chunks(refs), workers=workers):
-        yield recorder.record(outcomes)
+    """Inspect captures and yield what was recorded, group by group, in the order of ``refs``."""
+    chunk = min(CHUNK, max(stage.model.max_batch for stage in work.plan.stages))
+    groups = ordered_groups(
+        partial(look, work),
+        _chunks(refs, chunk),
+        workers=workers,
+        most=RECORDED // chunk,
+        hold_s=HOLD_S,
+    )
+    for group in groups:
+        yield recorder.record([outcome for outcomes in group for outcome in outcomes])
 
 
-def _chunks(refs: Iterable[ImageRef]) -> Iterator[list[ImageRef]]:
+def _chunks(refs: Iterable[ImageRef], size: int) -> Iterator[list[ImageRef]]:
     rest = iter(refs)
-    while chunk := list(islice(rest, CHUNK)):
+    while chunk := list(islice(rest, size)):
         yield chunk
