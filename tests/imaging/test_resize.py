@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from walkdown.imaging.resize import resize
 
@@ -32,3 +33,21 @@ def test_views_are_fine() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     turned = resize(pixels[::-1], width_px=15, height_px=10)
     assert np.array_equal(turned, resize(pixels[::-1].copy(), width_px=15, height_px=10))
+
+
+@pytest.mark.parametrize("size", [(41, 33), (12, 9), (30, 20)])
+@pytest.mark.parametrize("odd_one", [None, (0, 0, 1), (19, 29, 2), (11, 7, 0)])
+def test_grey_and_colour_take_different_ways_to_the_same_values(
+    size: tuple[int, int], odd_one: tuple[int, int, int] | None
+) -> None:
+    """Grey but for one value, wherever it is, is colour."""
+    grey = np.random.default_rng(1).integers(0, 255, (20, 30, 1), dtype=np.uint8)
+    pixels = np.repeat(grey, 3, 2)
+    if odd_one:
+        pixels[odd_one] += 1
+    channels = [
+        np.asarray(Image.fromarray(pixels[..., i].copy()).resize(size, Image.Resampling.BILINEAR))
+        for i in range(3)
+    ]
+    changed = resize(pixels, width_px=size[0], height_px=size[1])
+    assert np.abs(changed.astype(int) - np.stack(channels, 2)).max() <= (1 if size[0] < 30 else 0)

@@ -19,6 +19,25 @@ def resize(pixels: NDArray[np.uint8], *, width_px: int, height_px: int) -> NDArr
     """
     if pixels.shape[:2] == (height_px, width_px):
         return pixels
-    image = Image.fromarray(pixels)
-    small = image.resize((width_px, height_px), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return np.asarray(small)
+    if _is_grey(pixels):
+        small = _resized(np.ascontiguousarray(pixels[..., 0]), width_px, height_px)
+        return np.asarray(small.convert("RGB"))
+    return np.asarray(_resized(pixels, width_px, height_px))
+
+
+def _resized(pixels: NDArray[np.uint8], width_px: int, height_px: int) -> Image.Image:
+    return Image.fromarray(pixels).resize(
+        (width_px, height_px), Image.Resampling.BILINEAR, reducing_gap=2.0
+    )
+
+
+def _is_grey(pixels: NDArray[np.uint8]) -> bool:
+    """Whether all channels are the same: one of them resized, and copied, is the same three times.
+
+    A few rows of a colour photograph tell it from a grey one; only of grey ones all are compared.
+    """
+    return all(
+        np.array_equal(rows[..., 0], rows[..., other])
+        for rows in (pixels[:: max(1, len(pixels) // 8)], pixels)
+        for other in (1, 2)
+    )
