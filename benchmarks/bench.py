@@ -1,9 +1,8 @@
 """Speed, memory and quality of the main job on folders in the MVTec layout: `make bench`.
 
-Each set runs in a process of its own. End to end is from reading the first file to the last record,
-copies of images, heat maps, lake and all, each time in a fresh workspace; opening the model is not
-in it. The backbone alone runs in the same process, in turns with it, on the same images at the same
-size, in the faster of two ways (one session with all threads, or as many threads with one each).
+Each set runs in a process of its own. Speeds are those of `walkdown bench` on all test images: end
+to end from reading the first file to the last record, copies of images, heat maps, lake and all, in
+turns with the backbone alone at the same sizes. Quality is that of one more inspection.
 """
 
 from __future__ import annotations
@@ -12,22 +11,20 @@ import argparse
 import json
 import platform
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
 from PIL import Image
 
+from walkdown.app.benchmarking import benchmark
 from walkdown.app.inspecting import inspect
 from walkdown.app.specs import pipeline_of
 from walkdown.app.training import train
@@ -36,15 +33,11 @@ from walkdown.cli.progress import Silent
 from walkdown.evaluate.metrics import aupro, auroc, f1_max
 from walkdown.imaging import heatmaps
 from walkdown.imaging.decode import decode
-from walkdown.models import artefact
-from walkdown.models.memory_bank import MemoryBank, open_graph, scaled
-from walkdown.training import backbones
 from walkdown.wiring import open_workspace
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from walkdown.types import Photo, Result
+    from walkdown.ports import Model
+    from walkdown.types import Result
 
 SETS = {
     "circuitboard": ("anomaly",),
@@ -54,84 +47,46 @@ SETS = {
     "concrete": ("crack",),
 }
 ROUNDS = 3
+ALL = 1_000_000
 
 
 def measure(folder: Path, defects: tuple[str, ...]) -> dict[str, Any]:
     """All figures of one set. Peaks are read before the benchmark holds images of its own."""
     with tempfile.TemporaryDirectory() as home:
-        fitted = Path(home) / "fitted"
-        app = open_workspace(str(fitted))
+        app = open_workspace(home)
         began = time.perf_counter()
         trained = train(app, "bench", normal=[str(folder / "train" / "good")], progress=Silent())
         fit_s = time.perf_counter() - began
         fit_mib = _peak_mib()
         paths = [str(folder / "test" / kind) for kind in ("good", *defects)]
-        model = open_version(app, trained.version)
-        assert isinstance(model, MemoryBank)
-        card = artefact.load(model.info.digest, app.blobs).card
-        rounds = [_inspect(fitted, Path(home) / "0", paths)]
-        peak_mib = _peak_mib()
-        photos = _photos(paths, model.info.input_px)
-        alone = partial(
-            _backbone_speed, model, tuple(card["features"]["strides"]), photos, app.settings.workers
+        speed = benchmark(
+            app,
+            "bench",
+            paths,
+            rounds=ROUNDS,
+            at_most=ALL,
+            fresh=partial(open_workspace, workers=app.settings.workers),
+            progress=Silent(),
         )
-        speeds = [(rounds[0][0], alone())]
-        for number in range(1, ROUNDS):
-            rounds.append(_inspect(fitted, Path(home) / str(number), paths))
-            speeds.append((rounds[-1][0], alone()))
-        results = rounds[-1][1]
+        spec = pipeline_of(model="bench", file=None, paths=paths)
+        results = [line.result for line in inspect(app, spec, progress=Silent()).lines()]
+        model = open_version(app, trained.version)
         return {
             "set": folder.name,
             "train_images": trained.images,
             "test_images": len(results),
             "input_px": model.info.input_px,
             "fit_s": round(fit_s, 1),
-            "images_per_s": round(median(whole for whole, _ in speeds), 1),
-            "backbone_images_per_s": round(median(alone for _, alone in speeds), 1),
-            "share_of_backbone": round(median(w / a for w, a in speeds), 3),
+            "images_per_s": round(speed.images_per_s, 1),
+            "backbone_images_per_s": round(speed.limit_per_s, 1),
+            "share_of_backbone": round(speed.share, 3),
+            "steps_ms": {step.name: round(step.ms, 3) for step in speed.steps},
             "fit_peak_mib": fit_mib,
-            "peak_mib": peak_mib,
+            "peak_mib": speed.peak_mib,
             **_quality(results),
             "aupro": _aupro(model, folder, defects),
             "threshold": trained.threshold.sentence,
         }
-
-
-def _inspect(fitted: Path, workspace: Path, paths: list[str]) -> tuple[float, list[Result]]:
-    """Images/s of one inspection in a fresh workspace, where nothing is stored or known yet."""
-    shutil.copytree(fitted, workspace)
-    app = open_workspace(str(workspace))
-    spec = pipeline_of(model="bench", file=None, paths=paths)
-    inspecting = inspect(app, spec, progress=Silent())
-    began = time.perf_counter()
-    results = [line.result for line in inspecting.lines()]
-    return len(results) / (time.perf_counter() - began), results
-
-
-def _photos(paths: list[str], at_least_px: int | None) -> list[Photo]:
-    files = [f for p in paths for f in sorted(Path(p).iterdir())]
-    return [decode(f.read_bytes(), name=f.name, at_least_px=at_least_px) for f in files]
-
-
-def _backbone_speed(
-    model: MemoryBank, strides: tuple[int, ...], photos: list[Photo], workers: int
-) -> float:
-    inputs = [_network_input(scaled(photo, model.size)) for photo in photos]
-    trunk = backbones.trunk(backbones.lite2(), strides=strides)
-    alone, outputs = backbones.trunk_model(trunk).SerializeToString(), list(trunk.outputs.values())
-    speeds = []
-    for sessions, threads in ((workers, 1), (1, workers)):
-        session = open_graph(alone, threads=threads)
-        session.run(outputs, {trunk.input: inputs[0]})
-        with ThreadPoolExecutor(sessions) as pool:
-            began = time.perf_counter()
-            list(pool.map(lambda x, s=session: s.run(outputs, {trunk.input: x}), inputs))
-            speeds.append(len(inputs) / (time.perf_counter() - began))
-    return max(speeds)
-
-
-def _network_input(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(((pixels.astype(np.float32) - 127) / 128).transpose(0, 3, 1, 2))
 
 
 def _quality(results: list[Result]) -> dict[str, Any]:
@@ -146,7 +101,7 @@ def _quality(results: list[Result]) -> dict[str, Any]:
     }
 
 
-def _aupro(model: MemoryBank, folder: Path, defects: tuple[str, ...]) -> float | None:
+def _aupro(model: Model, folder: Path, defects: tuple[str, ...]) -> float | None:
     """Over all test images that have a mask, and the good ones; None for a set without masks."""
     if not (folder / "ground_truth").is_dir():
         return None

@@ -20,6 +20,8 @@ from walkdown.errors import ImageError, ModelError
 from walkdown.imaging import heatmaps
 from walkdown.imaging.decode import decode, from_array
 from walkdown.pipeline.predictions import failed
+from walkdown.training.demands import Demand
+from walkdown.training.memory_bank import Options
 from walkdown.wiring import open_workspace
 
 if TYPE_CHECKING:
@@ -133,21 +135,29 @@ def train(
     *,
     normal: str | Path | Sequence[str | Path],
     anomaly: str | Path | Sequence[str | Path] = (),
+    masks: str | Path | None = None,
     false_alarms: float = 0.05,
+    recall: float | None = None,
+    fast: bool = False,
     workspace: str | Path | None = None,
 ) -> Model:
     """Learn what normal looks like from photographs, and make it ``name@live`` of the workspace.
 
-    ``normal`` and ``anomaly`` are files or folders; ``false_alarms`` is the share (0..0.5) of
-    normal images that may raise an alarm. Raises `TrainingError` where the photographs are too few.
+    ``normal`` and ``anomaly`` are files or folders; anomalies are learned from where that helps,
+    ``masks`` is a folder with masks of them. ``false_alarms`` is the share (0..0.5) of normal
+    images that may raise an alarm; with ``recall`` (0..1) the threshold finds that share of
+    anomalies instead. ``fast`` compares no ways to look. Raises `TrainingError` where the
+    photographs are too few.
     """
+    demand = Demand(false_alarms=false_alarms, recall=recall)
     with closing(_app(workspace)) as app:
         trained = training.train(
             app,
             name,
             normal=_paths(normal),
             anomaly=_paths(anomaly),
-            false_alarms=false_alarms,
+            masks=None if masks is None else str(masks),
+            options=Options(demand=demand, fast=fast),
             progress=_Silent(),
         )
         return Model(open_version(app, trained.version), trained.version)

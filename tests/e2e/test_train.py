@@ -67,7 +67,8 @@ def test_train_inspect_and_train_again(desk: Desk, weaves: Path) -> None:
             assert y < 50 < y + height
             assert line["stages"][0]["p_normal"] == pytest.approx(1 / 11)
 
-    assert "weave@1" in desk.run("train", "weave", "--normal", normal)[1], "the same model"
+    again = desk.run("train", "weave", "--normal", normal, "--anomaly", broken)
+    assert "weave@1" in again[1], "the same model"
     assert "weave@2" in desk.run("train", "weave", "--normal", normal, "--false-alarms", "20%")[1]
     _, out, _ = desk.run("models", "weave")
     rows = {line.split()[0]: line.split()[1] for line in out.splitlines()[1:]}

@@ -210,12 +210,13 @@ def _take_fitted(workspace: str, digest: str) -> None:
     from walkdown.evaluate.thresholds import Threshold
     from walkdown.models import artefact
     from walkdown.stores.files import FileBlobs
-    from walkdown.training import memory_bank
+    from walkdown.training import choosing, memory_bank
 
     made = artefact.load(digest, FileBlobs(Path(workspace) / ".walkdown" / "blobs"))
     threshold = Threshold(**made.card["false_alarms"])
     calibration = memory_bank.Calibration(threshold, tuple(made.card["score"]["calibration"]))
-    fit = memory_bank.Fit(made, len(calibration.scores), calibration)
+    choice = choosing.Choice(choosing.first_sensible(384))
+    fit = memory_bank.Fit(made, len(calibration.scores), choice, calibration)
     setattr(memory_bank, memory_bank.fit.__name__, lambda *_, **__: fit)
 
 

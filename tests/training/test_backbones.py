@@ -65,7 +65,7 @@ class Network:
         return maps + images if step == 1 and maps.shape == images.shape else maps
 
     def maps(self, images: Maps) -> list[Maps]:
-        """The last maps at strides 2, 4 and 8."""
+        """The maps of the first three levels."""
         stem = relu6(self.layer(images, "_conv_stem", "_bn0", 2))
         two = self.block(stem, 0, 1, expand=False)
         four = self.block(self.block(self.block(two, 1, 2), 2, 1), 3, 1)
@@ -89,12 +89,12 @@ def session(part: Trunk) -> ort.InferenceSession:
 
 @pytest.fixture(scope="module")
 def shallow() -> ort.InferenceSession:
-    return session(trunk(lite2(), strides=(2, 4, 8)))
+    return session(trunk(lite2(), levels=(1, 2, 3)))
 
 
 @pytest.fixture(scope="module")
 def whole() -> ort.InferenceSession:
-    return session(trunk(lite2(), strides=lite2().strides))
+    return session(trunk(lite2(), levels=tuple(lite2().strides)))
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,8 @@ def test_maps_cover_the_image_at_any_size(
     maps = whole.run(None, {"trunk.input": normalised((count, 3, height, width))})
     facts = lite2()
     assert [m.shape for m in maps] == [
-        (count, facts.channels[s], -(-height // s), -(-width // s)) for s in facts.strides
+        (count, facts.channels[level], -(-height // s), -(-width // s))
+        for level, s in facts.strides.items()
     ]
 
 
@@ -133,7 +134,7 @@ def test_an_image_does_not_depend_on_its_batch(shallow: ort.InferenceSession) ->
 
 
 def test_the_model_is_valid_and_its_size_is_free() -> None:
-    model = trunk_model(trunk(lite2(), strides=(16, 8)))
+    model = trunk_model(trunk(lite2(), levels=(5, 3)))
     onnx.checker.check_model(model, full_check=True)
     dimensions = [
         d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim
@@ -147,22 +148,22 @@ def test_the_same_bytes_each_time() -> None:
     assert first == second
 
 
-def test_only_what_the_strides_need_is_kept() -> None:
-    counts = [len(trunk(lite2(), strides=(s,)).nodes) for s in lite2().strides]
+def test_only_what_the_levels_need_is_kept() -> None:
+    counts = [len(trunk(lite2(), levels=(at,)).nodes) for at in lite2().strides]
     assert counts == sorted(set(counts))
-    part = trunk(lite2(), strides=(8,))
+    part = trunk(lite2(), levels=(3,))
     used = {name for node in part.nodes for name in node.input}
     made = [node.output[0] for node in part.nodes]
     assert {i.name for i in part.initializers} == used - set(made) - {part.input}
-    assert made[-1] == part.outputs[8]
+    assert made[-1] == part.outputs[3]
     assert set(made[:-1]) <= used
 
 
 def test_a_deeper_trunk_begins_with_the_shallow_one() -> None:
-    shallow, deep = trunk(lite2(), strides=(8,)), trunk(lite2(), strides=(8, 32))
+    shallow, deep = trunk(lite2(), levels=(3,)), trunk(lite2(), levels=(3, 7))
     assert deep.nodes[: len(shallow.nodes)] == shallow.nodes
-    assert deep.outputs[8] == shallow.outputs[8]
-    assert dict(deep.channels) == {8: 48, 32: 352}
+    assert deep.outputs[3] == shallow.outputs[3]
+    assert dict(deep.channels) == {3: 48, 7: 352}
 
 
 def test_names_can_not_clash_with_an_extension() -> None:
@@ -171,10 +172,10 @@ def test_names_can_not_clash_with_an_extension() -> None:
     assert all(name.startswith("trunk.") for name in names)
 
 
-@pytest.mark.parametrize("strides", [(), (7,), (8, 64)])
-def test_a_stride_that_it_does_not_have(strides: tuple[int, ...]) -> None:
-    with pytest.raises(SpecError, match="choose among 2, 4, 8, 16, 32"):
-        trunk(lite2(), strides=strides)
+@pytest.mark.parametrize("levels", [(), (0,), (3, 8)])
+def test_a_level_that_it_does_not_have(levels: tuple[int, ...]) -> None:
+    with pytest.raises(SpecError, match="choose among 1, 2, 3, 4, 5, 6, 7"):
+        trunk(lite2(), levels=levels)
 
 
 @pytest.mark.parametrize("change", [{"package": "no_such_weights==1"}, {"file": "models/no.pth"}])

@@ -7,34 +7,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from walkdown.app.versions import LIVE
-from walkdown.errors import ImageError, SpecError, TrainingError
-from walkdown.evaluate.intervals import share_interval
-from walkdown.evaluate.metrics import auroc
+from walkdown.errors import ImageError, SpecError
 from walkdown.imaging.decode import decode
+from walkdown.imaging.preparing import Preparation, prepared
 from walkdown.models import artefact
 from walkdown.spec import DEFAULT_MAX_PIXELS, NAME, SourceSpec
 from walkdown.training import memory_bank
-from walkdown.types import ModelVersion, Verdict
+from walkdown.training.anomalies import Labelled
+from walkdown.types import ModelVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from walkdown.app.context import App
-    from walkdown.evaluate.thresholds import Threshold
-    from walkdown.ports import Model, Progress, Source
+    from walkdown.evaluate.threshold import Threshold
+    from walkdown.ports import Progress, Source
+    from walkdown.training.choosing import Choice
+    from walkdown.training.demands import Demand
     from walkdown.training.extraction import Load
+    from walkdown.training.memory_bank import Evaluation
     from walkdown.types import ImageRef, Photo
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How the given anomalies were told from held-out normal images; recall with its interval."""
-
-    anomalies: int
-    auroc: float
-    recall: float
-    recall_low: float
-    recall_high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +41,7 @@ class Trained:
     version: ModelVersion
     threshold: Threshold
     images: int
+    choice: Choice
     left_out: tuple[tuple[str, str], ...]
     odd: tuple[tuple[str, float], ...]
     calibration: tuple[float, ...]
@@ -61,29 +54,38 @@ def train(
     *,
     normal: Sequence[str],
     anomaly: Sequence[str] = (),
-    false_alarms: float = 0.05,
+    masks: str | None = None,
+    options: memory_bank.Options | None = None,
+    preparation: Preparation | None = None,
     progress: Progress,
 ) -> Trained:
     """Fit on normal photographs, store the model, make it the live version of ``name``.
 
-    Anomalous photographs are not learned from; they tell how well the model finds them. The same
-    photographs and options give the same model, which is not numbered twice.
+    Anomalous photographs are learned from where that helps; the folder that one lies in, below a
+    path of ``anomaly``, names its defect. ``masks`` is a folder of masks of the same names. The
+    same photographs, options and ``preparation`` give the same model, which is not numbered twice.
     """
-    _check(name, false_alarms)
+    options = options or memory_bank.Options()
+    _check(name, options.demand)
     source = app.sources(SourceSpec(paths=tuple(normal)))
-    options = memory_bank.Options(false_alarms=false_alarms)
+    anomalies = app.sources(SourceSpec(paths=tuple(anomaly))) if anomaly else None
+    refs = list(source.refs())
+    sources = {ref.uri: source for ref in refs}
+    labelled = list(_labelled(app, anomalies, masks)) if anomalies else []
+    sources |= {one.ref.uri: anomalies for one in labelled if anomalies}
     fit = memory_bank.fit(
-        list(source.refs()),
-        _loader(source),
+        refs,
+        _loader(sources, preparation or Preparation()),
         options=options,
         workers=app.settings.workers,
         progress=progress,
+        labelled=labelled,
     )
+    return _registered(app, name, fit)
+
+
+def _registered(app: App, name: str, fit: memory_bank.Fit) -> Trained:
     artefact.save(fit.artefact, app.blobs)
-    model = app.open_model(artefact.load(fit.artefact.digest, app.blobs), name)
-    evaluation = (
-        _evaluate(app, model, fit.calibration.scores, anomaly, progress) if anomaly else None
-    )
     version = app.versions.add(
         ModelVersion(
             name=name,
@@ -92,7 +94,7 @@ def train(
             created_at=app.clock(),
             actor=app.settings.actor,
             aliases=(LIVE,),
-            facts=_facts(fit, evaluation),
+            facts=_facts(fit),
         )
     )
     calibration = fit.calibration
@@ -100,72 +102,74 @@ def train(
         version=version,
         threshold=calibration.threshold,
         images=fit.images,
+        choice=fit.choice,
         left_out=fit.left_out,
         odd=calibration.odd,
         calibration=calibration.scores,
-        evaluation=evaluation,
+        evaluation=fit.evaluation,
     )
 
 
-def _check(name: str, false_alarms: float) -> None:
+def _labelled(app: App, source: Source, masks: str | None) -> Iterator[Labelled]:
+    """Anomalies with what their folder calls them, and their masks."""
+    marked: dict[str, ImageRef] = {}
+    drawn = app.sources(SourceSpec(paths=(masks,))) if masks else None
+    for ref in drawn.refs() if drawn else ():
+        marked[_stem(ref.relative)] = ref
+    for ref in source.refs():
+        kind, _, _ = ref.relative.rpartition("/")
+        mask = marked.pop(_stem(ref.relative), None)
+        data = drawn.read(mask) if drawn and mask else None
+        yield Labelled(ref, kind.partition("/")[0] or None, data)
+    if marked:
+        unused = next(iter(marked.values()))
+        raise SpecError(
+            f"the mask {unused.name} belongs to none of the anomalies: it must lie below its "
+            "folder as the photograph does below its own, with the same name, or that and '_mask'"
+        )
+
+
+def _stem(relative: str) -> str:
+    """What a mask and its photograph have in common."""
+    return relative.rpartition(".")[0].removesuffix("_mask")
+
+
+def _check(name: str, demand: Demand) -> None:
     if not re.fullmatch(NAME, name):
         raise SpecError(
             f"{name!r} can't be a model's name: letters, digits, '.', '_' and '-', at most 63"
         )
-    if not 0.0 < false_alarms < 0.5:
-        raise SpecError(f"a false-alarm budget lies above 0 % and below 50 %, not {false_alarms:%}")
+    if not 0.0 < demand.false_alarms < 0.5:
+        raise SpecError(
+            f"a false-alarm budget lies above 0 % and below 50 %, not {demand.false_alarms:%}"
+        )
 
 
-def _loader(source: Source) -> Load:
+def _loader(sources: Mapping[str, Source], preparation: Preparation) -> Load:
+    """Decodes and prepares photographs, each from the source that listed its URI."""
+
     def load(ref: ImageRef, at_least_px: int | None) -> Photo:
         if ref.problem is not None:
             raise ImageError(ref.problem)
-        return decode(
-            source.read(ref),
+        photo = decode(
+            sources[ref.uri].read(ref),
             name=ref.name,
-            at_least_px=at_least_px,
+            at_least_px=preparation.at_least_px(at_least_px),
             max_pixels=DEFAULT_MAX_PIXELS,
         )
+        return prepared(photo, preparation).photo
 
     return load
 
 
-def _evaluate(
-    app: App,
-    model: Model,
-    calibration: Sequence[float],
-    anomaly: Sequence[str],
-    progress: Progress,
-) -> Evaluation:
-    """Anomalies by the whole bank, normal images by the banks that did not hold them."""
-    source = app.sources(SourceSpec(paths=tuple(anomaly)))
-    refs, load = list(source.refs()), _loader(source)
-    progress.start("looking at anomalies", len(refs))
-    raw: list[float] = []
-    hits = 0
-    for ref in refs:
-        try:
-            prediction = model.predict([load(ref, model.info.input_px)])[0]
-        except ImageError as e:
-            progress.note(f"left out: {ref.name}: {e}")
-        else:
-            if prediction.raw_score is not None:
-                raw.append(prediction.raw_score)
-                hits += prediction.verdict is Verdict.ANOMALY
-        progress.advance()
-    if not raw:
-        raise TrainingError("none of the anomalous photographs can be read")
-    low, high = share_interval(hits, len(raw))
-    return Evaluation(len(raw), auroc(list(calibration), raw), hits / len(raw), low, high)
-
-
-def _facts(fit: memory_bank.Fit, evaluation: Evaluation | None) -> dict[str, str]:
+def _facts(fit: memory_bank.Fit) -> dict[str, str]:
     facts = {
         "kind": fit.artefact.kind,
         "normal images": str(fit.images),
+        "looks at": fit.choice.candidate.name,
         "threshold": f"{fit.calibration.threshold.value:.4f}",
         "false alarms": fit.calibration.threshold.sentence,
     }
-    if evaluation:
-        facts["AUROC"] = f"{evaluation.auroc:.3f} on {evaluation.anomalies} anomalies"
+    if fit.evaluation:
+        facts["AUROC"] = f"{fit.evaluation.auroc:.3f} on {fit.evaluation.anomalies} anomalies"
     return facts

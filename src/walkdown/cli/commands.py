@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from walkdown import __version__
-from walkdown.cli.options import Budget, ManyValues, open_app, workspace_option
+from walkdown.cli.options import Budget, ManyValues, Share, open_app, workspace_option
 
 if TYPE_CHECKING:
     from walkdown.app.inspecting import Inspecting, Line
@@ -62,8 +62,9 @@ def init() -> None:
     "--anomaly",
     multiple=True,
     metavar="PATH...",
-    help="Photographs with anomalies: not learned from, they tell how well the model finds them.",
+    help="Photographs with anomalies: learned from where that helps. Folders name the defects.",
 )
+@click.option("--masks", metavar="FOLDER", help="Masks of the anomalies, by the same names.")
 @click.option(
     "--false-alarms",
     type=Budget(),
@@ -72,52 +73,75 @@ def init() -> None:
     metavar="SHARE",
     help="Share of normal images that may raise an alarm.",
 )
+@click.option("--strict", is_flag=True, help="Refuse a share that so few images can't assure.")
+@click.option(
+    "--recall", type=Share(), metavar="SHARE", help="Instead: share of anomalies to be found."
+)
+@click.option(
+    "--costs",
+    type=click.FloatRange(0.0, min_open=True),
+    nargs=2,
+    metavar="MISS ALARM",
+    help="Instead: what a missed anomaly and a false alarm cost.",
+)
+@click.option(
+    "--anomaly-share",
+    type=Budget(),
+    default="1%",
+    show_default=True,
+    metavar="SHARE",
+    help="With --costs: share of images that will show an anomaly.",
+)
+@click.option(
+    "--pipeline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Prepare photographs as this pipeline file says: areas, alignment.",
+)
+@click.option("--fast", is_flag=True, help="Take the first sensible way to look, compare none.")
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Threads.")
 @workspace_option
 def train(
     name: str,
     normal: tuple[str, ...],
     anomaly: tuple[str, ...],
+    masks: str | None,
     false_alarms: float,
+    strict: bool,
+    recall: float | None,
+    costs: tuple[float, float] | None,
+    anomaly_share: float,
+    pipeline: Path | None,
+    fast: bool,
     workers: int | None,
 ) -> None:
-    """Learn what normal looks like, from photographs of normal things only.
+    """Learn what normal looks like, from photographs of normal things.
 
-    The new version becomes NAME@live. Folders are searched; a shell pattern works too.
+    The new version becomes NAME@live. Folders are searched; a shell pattern works too. How the
+    photographs are looked at is found out by planting defects in them.
 
     \b
     Examples:
       walkdown train cells --normal photos/normal
       walkdown train cells --normal a/*.jpg b/*.jpg --anomaly photos/broken --false-alarms 0.5%
+      walkdown train cells --normal photos/normal --anomaly photos/broken --recall 90%
     """
-    from walkdown.app.training import train as run
-    from walkdown.cli.output import shown
-    from walkdown.cli.progress import progress
+    from walkdown.cli.train import run_train
+    from walkdown.training.demands import Demand
 
-    app = open_app(workers=workers)
-    with progress() as bar:
-        trained = run(
-            app, name, normal=normal, anomaly=anomaly, false_alarms=false_alarms, progress=bar
-        )
-    for file, reason in trained.left_out[:SHOWN]:
-        click.echo(f"left out: {shown(file)}: {reason}", err=True)
-    if len(trained.left_out) > SHOWN:
-        click.echo(f"left out: {len(trained.left_out) - SHOWN} more", err=True)
-    for file, raw in trained.odd:
-        click.echo(
-            f"look at {shown(file)}: it is unlike all other normal photographs (raw score "
-            f"{raw:.3f}); if something is wrong on it, remove it and train again",
-            err=True,
-        )
-    click.echo(f"{trained.version.label} (now {name}@live), from {trained.images} normal images")
-    click.echo(f"threshold: {trained.threshold.value:.4f} raw; {trained.threshold.sentence}")
-    if trained.evaluation:
-        e = trained.evaluation
-        click.echo(
-            f"anomalies: AUROC {e.auroc:.3f}; found {e.recall:.0%} of {e.anomalies} "
-            f"(between {e.recall_low:.0%} and {e.recall_high:.0%} with 95 % confidence)"
-        )
-    click.echo(f"next: walkdown inspect FOLDER --model {name}")
+    if recall is not None and costs is not None:
+        raise click.UsageError("a threshold follows from --recall or from --costs, not from both")
+    demand = Demand(false_alarms, strict, recall, costs, anomaly_share)
+    run_train(
+        name,
+        normal=normal,
+        anomaly=anomaly,
+        masks=masks,
+        demand=demand,
+        pipeline=pipeline,
+        fast=fast,
+        workers=workers,
+    )
 
 
 @cli.command()
@@ -411,6 +435,35 @@ def models(name: str | None, as_json: bool) -> None:
         table(rows, header=("model", "aliases", "made", "images", "threshold", "digest"))
     else:
         click.echo("no models yet; make one: walkdown train NAME --normal FOLDER")
+
+
+@cli.command()
+@click.argument("model")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--images", type=click.IntRange(1), default=100, show_default=True, metavar="N",
+              help="At most so many, evenly picked.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(1, 99), default=3, show_default=True, metavar="N",
+              help="How often; medians are told.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Threads.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@workspace_option
+def bench(
+    model: str, paths: tuple[str, ...], images: int, rounds: int, workers: int | None, as_json: bool
+) -> None:
+    """Measure how fast MODEL inspects your photographs, and what limits it.
+
+    Each round inspects them in a temporary workspace, and lets the model's neural network (its
+    backbone, or the whole model where that is not known) run alone on inputs of the same sizes:
+    no inspection with it can be faster. Yours stays as it is.
+
+    \b
+    Examples:
+      walkdown bench cells photos/new
+      walkdown bench cells@2 a/*.jpg --images 500 --workers 1 --json
+    """
+    from walkdown.cli.bench import run_bench
+
+    run_bench(model, paths, images=images, rounds=rounds, workers=workers, as_json=as_json)
 
 
 @cli.command()

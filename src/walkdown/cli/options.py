@@ -53,10 +53,11 @@ else:
     _Share = click.ParamType
 
 
-class Budget(_Share):
+class Share(_Share):
     """A share as ``1%``, ``0.5 %`` or ``0.01``."""
 
     name = "share"
+    below = 1.0
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -69,9 +70,15 @@ class Budget(_Share):
         except ValueError:
             self.fail(f"{value!r} is not a share such as 1% or 0.01", param, ctx)
         share = number / 100.0 if text.endswith("%") else number
-        if not 0.0 < share < 0.5:
-            self.fail(f"{value!r} is not above 0 % and below 50 %", param, ctx)
+        if not 0.0 < share < self.below:
+            self.fail(f"{value!r} is not above 0 % and below {self.below:.0%}", param, ctx)
         return share
+
+
+class Budget(Share):
+    """A share below a half: of things that should be rare."""
+
+    below = 0.5
 
 
 def _remember(ctx: click.Context, _: click.Parameter, value: str | None) -> None:

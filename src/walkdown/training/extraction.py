@@ -8,58 +8,97 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from walkdown.errors import ImageError
-from walkdown.models import memory_bank
+from walkdown.models.looking import CELL_PX, counting, scaled
 from walkdown.parallel import ordered_map
+from walkdown.training import variants
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from walkdown.models.memory_bank import InputSize, Session
+    from walkdown.models.looking import InputSize, Window
+    from walkdown.models.memory_bank import Session
     from walkdown.ports import Progress
     from walkdown.types import ImageRef, Photo
 
     Load = Callable[[ImageRef, int | None], Photo]
 
 
-@dataclass(frozen=True, slots=True)
+COUNTS = 0.5
+"""Share of a cell from which on it is learned from, where parts of a photograph don't count."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """What is kept of a photograph: how many cells it has, and some of its patches, (n, d)."""
+    """What is kept of a photograph: how many cells it has, and some of its patches, (n, d).
+
+    ``origin`` is (n, 4) int32: the box of the cell that each shows, in px of the photograph.
+    """
 
     ref: ImageRef
     content: str
     cells: int
     patches: NDArray[np.float32]
+    origin: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
 class Extractor:
-    """Gives the raw patches of a photograph, (d, cells) float32; thread-safe."""
+    """Gives the raw patches of photographs; thread-safe."""
 
     session: Session
     load: Load
     size: InputSize
 
-    def of(self, photo: Photo) -> NDArray[np.float32]:
-        """Patches of a decoded photograph."""
-        image = memory_bank.scaled(photo, self.size)
-        return self.session.run(["patches"], {"image": image})[0]
-
     def photo(self, ref: ImageRef) -> Photo:
         """A photograph at about the size that is looked at. Raises `ImageError`."""
         return self.load(ref, self.size.long_side_px)
 
+    def windows(self, image: NDArray[np.uint8]) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+        """The windows of a scaled (1, h, w, 3) image, each with its core's (d, rows, columns)."""
+        for window in self.size.windows(image.shape[2], image.shape[1]):
+            patches = self.session.run(["patches"], {"image": window.of_image(image)})[0]
+            grid = patches.reshape(len(patches), window.height // CELL_PX, -1)
+            yield window, grid[:, *window.core]
+
+    def of(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The (d, rows, columns) patches of a scaled image that fits into one window."""
+        patches = self.session.run(["patches"], {"image": image})[0]
+        return patches.reshape(len(patches), image.shape[1] // CELL_PX, -1)
+
+    def some(
+        self, image: NDArray[np.uint8], among: NDArray[np.bool_], quota: int, seed: tuple[int, ...]
+    ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+        """Random (n, d) patches of an image, at most ``quota``, and their numbers in its grid.
+
+        ``among`` (rows * columns,) says which cells may be taken.
+        """
+        rows, columns = image.shape[1] // CELL_PX, image.shape[2] // CELL_PX
+        chosen = np.zeros(rows * columns, dtype=bool)
+        chosen[np.random.default_rng(seed).permutation(np.flatnonzero(among))[:quota]] = True
+        numbers = np.arange(rows * columns).reshape(rows, columns)
+        parts = []
+        for window, patches in self.windows(image):
+            wanted = chosen[numbers[window.of_grid]]
+            parts.append((patches[:, wanted].T, numbers[window.of_grid][wanted]))
+        found = np.ascontiguousarray(np.concatenate([part for part, _ in parts]))
+        return found, np.concatenate([at for _, at in parts])
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How a fit goes over photographs: up to ``quota`` patches of each, in so many threads."""
+    """How a fit goes over photographs: up to ``quota`` patches of each, in so many threads.
+
+    ``copies`` are learned from besides the photographs as they are.
+    """
 
     extractor: Extractor
     quota: int
     seed: int
     workers: int
     progress: Progress
+    copies: tuple[str, ...] = ()
 
 
 def extract(refs: Sequence[ImageRef], work: Work) -> tuple[list[Image], list[tuple[str, str]]]:
@@ -75,9 +114,7 @@ def extract(refs: Sequence[ImageRef], work: Work) -> tuple[list[Image], list[tup
             photo = work.extractor.photo(ref)
         except ImageError as e:
             return ref.name, str(e)
-        patches = work.extractor.of(photo)
-        kept = some(patches, work.quota, (work.seed, number))
-        return Image(ref, photo.content, patches.shape[1], kept)
+        return _image(ref, photo, number, work)
 
     work.progress.start("looking at normal photographs", len(refs))
     images: dict[str, Image] = {}
@@ -94,7 +131,34 @@ def extract(refs: Sequence[ImageRef], work: Work) -> tuple[list[Image], list[tup
     return list(images.values()), left_out
 
 
-def some(patches: NDArray[np.float32], quota: int, seed: tuple[int, ...]) -> NDArray[np.float32]:
-    """A random (n, d) part of (d, cells) patches, in random order, at most ``quota`` of them."""
-    chosen = np.random.default_rng(seed).permutation(patches.shape[1])[:quota]
-    return np.ascontiguousarray(patches.T[chosen])
+def _image(ref: ImageRef, photo: Photo, number: int, work: Work) -> Image:
+    """Patches of a photograph, and of its copies in equal shares."""
+    image = scaled(photo, work.extractor.size)
+    rows, columns = image.shape[1] // CELL_PX, image.shape[2] // CELL_PX
+    keep = counting(photo, image.shape[1:3])
+    counts = np.ones(rows * columns, bool) if keep is None else keep.ravel() >= COUNTS
+    looks = ("", *work.copies)
+    quota = -(-work.quota // len(looks))
+    patches, origins = [], []
+    for at, copy in enumerate(looks):
+        cells = variants.cells_of(rows, columns, copy)
+        seed = (work.seed, number, at)
+        changed = variants.changed(image, copy)
+        found, numbers = work.extractor.some(changed, counts[cells], quota, seed)
+        patches.append(found)
+        origins.append(cells[numbers])
+    origin = _boxes(np.concatenate(origins), (rows, columns), (photo.width_px, photo.height_px))
+    return Image(ref, photo.content, rows * columns, np.concatenate(patches), origin)
+
+
+def _boxes(
+    cells: NDArray[np.intp], grid: tuple[int, int], size_px: tuple[int, int]
+) -> NDArray[np.int32]:
+    """(n, 4) boxes in px of cells, by their numbers in a grid over an image of that size."""
+    rows, columns = np.divmod(cells, grid[1])
+    high, wide = size_px[1] / grid[0], size_px[0] / grid[1]
+    boxes: NDArray[np.float64] = np.stack(
+        [columns * wide, rows * high, np.full(len(cells), wide), np.full(len(cells), high)], axis=1
+    )
+    whole: NDArray[np.int32] = np.rint(boxes).astype(np.int32)
+    return whole

@@ -1,9 +1,10 @@
 """From a trunk to the graphs of a memory bank: one extracts patches, one judges, one does both.
 
-The input ``image`` is (1, h, w, 3) uint8 RGB with sides that are multiples of 32. A patch is one
+The input ``image`` is (n, h, w, 3) uint8 RGB with sides that are multiples of 32. A patch is one
 cell of the stride-16 grid: finer maps averaged over the cell, coarser ones repeated, all of them
 averaged over a neighbourhood before. Each map is standardised per channel and weighted by
-1 / sqrt(channels), so that a wide map does not drown a narrow one.
+1 / sqrt(channels), so that a wide map does not drown a narrow one. A cell's value is its distance
+to the nearest row of the bank, to which heads add what they have learned of defects.
 """
 
 from __future__ import annotations
@@ -27,25 +28,37 @@ OPSET, IR_VERSION = 17, 9
 BANK_ROWS = 1024
 """Bank rows of one product in the graph: its result stays in the processor's cache."""
 
+LIMIT = 8.0
+"""Standard deviations at which heads cut off a channel: no cell may outshout what was learned."""
+
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Which maps make a patch, and over how many cells of its own (odd) each is averaged."""
+    """Which levels make a patch, and over how many cells of its own (odd) each is averaged."""
 
-    strides: tuple[int, ...]
+    levels: tuple[int, ...]
     neighbourhood: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scaling:
-    """Per-channel affine map of raw patches to the space where distances are taken; (d,) each."""
+    """Per-channel affine map of raw patches to the space where distances are taken; (d,) each.
+
+    ``weight`` is the part of ``scale`` that makes maps equal; the rest standardises.
+    """
 
     shift: NDArray[np.float32]
     scale: NDArray[np.float32]
+    weight: NDArray[np.float32]
 
     def apply(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, d) raw patches to (n, d) scaled ones."""
         return (patches - self.shift) * self.scale
+
+    def standardise(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, d) raw patches as heads see them: standardised and cut off at `LIMIT`."""
+        cells: NDArray[np.float32] = self.apply(patches) / self.weight
+        return np.clip(cells, -LIMIT, LIMIT, out=cells)
 
 
 def scaling_of(patches: NDArray[np.float32], channels: tuple[int, ...]) -> Scaling:
@@ -55,7 +68,26 @@ def scaling_of(patches: NDArray[np.float32], channels: tuple[int, ...]) -> Scali
     deviation = patches.std(axis=0, dtype=np.float64)
     dead = deviation < 1e-6
     scale = np.where(dead, 0.0, weight / np.where(dead, 1.0, deviation))
-    return Scaling(mean.astype(np.float32), scale.astype(np.float32))
+    return Scaling(mean.astype(np.float32), scale.astype(np.float32), weight.astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """Layers over standardised cells, (out, in) weights and (out,) biases, with ReLU between.
+
+    The last one has a single output, which is added to the distance as it is.
+    """
+
+    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judge:
+    """What patches are judged by: scaling, the bank's (m, d) rows in the scaled space, heads."""
+
+    scaling: Scaling
+    rows: NDArray[np.float32]
+    heads: tuple[Head, ...] = ()
 
 
 def extractor(trunk: Trunk, features: Features) -> bytes:
@@ -65,37 +97,30 @@ def extractor(trunk: Trunk, features: Features) -> bytes:
     return graph.build(_IMAGE, {_PATCHES: ["d", "cells"]})
 
 
-def judge(scaling: Scaling, bank: NDArray[np.float32], *, worst_cells: int) -> bytes:
-    """The graph from ``patches``, as `extractor` gives them, to ``raw_score``: (1,) float32.
+def judge(by: Judge) -> bytes:
+    """The graph from ``patches``, as `extractor` gives them, to ``values``: (cells,) float32.
 
     It is the last part of `detector`, for trying many banks on one extraction.
     """
     graph = _Graph()
-    graph.judge(scaling, bank, worst_cells)
-    patches = helper.make_tensor_value_info(_PATCHES, TensorProto.FLOAT, [bank.shape[1], "cells"])
-    return graph.build(patches, {"raw_score": ["n"]})
+    graph.judge(by, "values")
+    depth = by.rows.shape[1]
+    patches = helper.make_tensor_value_info(_PATCHES, TensorProto.FLOAT, [depth, "cells"])
+    return graph.build(patches, {"values": ["cells"]})
 
 
-def detector(
-    trunk: Trunk,
-    features: Features,
-    scaling: Scaling,
-    bank: NDArray[np.float32],
-    *,
-    worst_cells: int,
-) -> bytes:
-    """The graph from ``image`` to ``raw_score`` (1,) and ``distances`` (1, h/16, w/16), float32.
+def detector(trunk: Trunk, features: Features, by: Judge, *, worst_cells: int) -> bytes:
+    """The graph from ``image`` to ``raw_score``, ``cells`` and ``patches``, all float32.
 
-    ``bank`` is (m, d) in the scaled space. A cell's distance is Euclidean, to its nearest row;
-    the raw score is the mean over the ``worst_cells`` largest (all cells of a smaller grid).
+    ``cells`` is (n, h/16, w/16): Euclidean distance to the nearest row plus what the heads add,
+    never below 0. ``raw_score`` is (n,): the mean over the ``worst_cells`` largest of an image (all
+    cells of a smaller grid). ``patches`` is (d, n * cells): the raw features.
     """
     graph = _Graph()
     graph.look(trunk, features)
-    distances = graph.judge(scaling, bank, worst_cells)
-    shape = graph.node("Shape", [trunk.outputs[GRID]])
-    grid = graph.node("Gather", [shape, graph.constant("grid_axes", np.array([0, 2, 3]))])
-    graph.node("Reshape", [distances, grid], "distances")
-    return graph.build(_IMAGE, {"raw_score": ["n"], "distances": ["n", "rows", "columns"]})
+    graph.score(graph.judge(by), trunk, worst_cells)
+    outputs = {"raw_score": ["n"], "cells": ["n", "rows", "columns"], _PATCHES: ["d", "all"]}
+    return graph.build(_IMAGE, outputs)
 
 
 _IMAGE = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", "h", "w", 3])
@@ -129,11 +154,15 @@ class _Graph:
         self.node("Transpose", [unit], trunk.input, perm=[0, 3, 1, 2])
         self._nodes += trunk.nodes
         self._constants |= {tensor.name: tensor for tensor in trunk.initializers}
-        strides = sorted(features.strides)
-        maps = [self._on_grid(trunk.outputs[s], s, features.neighbourhood) for s in strides]
-        depth = sum(trunk.channels[s] for s in strides)
+        levels = sorted(features.levels)
+        maps = [
+            self._on_grid(trunk.outputs[level], trunk.strides[level], features.neighbourhood)
+            for level in levels
+        ]
+        depth = sum(trunk.channels[level] for level in levels)
         flat = self.constant("flat", np.array([depth, -1]))
-        self.node("Reshape", [self.node("Concat", maps, axis=1), flat], _PATCHES)
+        joined = self.node("Concat", maps, axis=1)
+        self.node("Reshape", [self.node("Transpose", [joined], perm=[1, 0, 2, 3]), flat], _PATCHES)
 
     def _on_grid(self, name: str, stride: int, side: int) -> str:
         if side > 1:
@@ -154,16 +183,50 @@ class _Graph:
             )
         return name
 
-    def judge(self, scaling: Scaling, bank: NDArray[np.float32], worst_cells: int) -> str:
-        """From patches to the raw score; returns the name of the (cells,) distances."""
-        centred = self.node("Sub", [_PATCHES, self.constant("shift", scaling.shift[:, None])])
-        scaled = self.node("Mul", [centred, self.constant("scale", scaling.scale[:, None])])
-        distances = self._nearest(scaled, bank)
-        size = self.node("Shape", [distances])
-        count = self.node("Min", [size, self.constant("cells", np.array([worst_cells]))])
-        self._nodes.append(helper.make_node("TopK", [distances, count], ["worst", "worst_at"]))
-        self.node("ReduceMean", ["worst"], "raw_score", axes=[0], keepdims=1)
-        return distances
+    def judge(self, by: Judge, output: str = "") -> str:
+        """From patches to the name of their (cells,) values."""
+        shift = self.constant("shift", by.scaling.shift[:, None])
+        scale = self.constant("scale", by.scaling.scale[:, None])
+        scaled = self.node("Mul", [self.node("Sub", [_PATCHES, shift]), scale])
+        distances = self._nearest(scaled, by.rows)
+        terms = [distances, *self._heads(scaled, by)]
+        total = self.node("Sum", terms) if len(terms) > 1 else distances
+        return self.node("Max", [total, self.constant("least", 0.0)], output)
+
+    def _heads(self, scaled: str, by: Judge) -> list[str]:
+        if not by.heads:
+            return []
+        limit = self.constant("limit", LIMIT * by.scaling.weight[:, None])
+        below = self.constant("below", -LIMIT * by.scaling.weight[:, None])
+        cut = self.node("Max", [self.node("Min", [scaled, limit]), below])
+        return [self._head(cut, head, by.scaling, f"head_{i}") for i, head in enumerate(by.heads)]
+
+    def _head(self, cells: str, head: Head, scaling: Scaling, name: str) -> str:
+        value = cells
+        for i, (weights, bias) in enumerate(head.layers):
+            # The first layer undoes the maps' weights, which standardised cells are without.
+            matrix = weights / scaling.weight if i == 0 else weights
+            inputs = [
+                self.constant(f"{name}.{i}.weights", matrix.astype(np.float32)),
+                value if i == 0 else self.node("Relu", [value]),
+                self.constant(f"{name}.{i}.bias", bias[:, None].astype(np.float32)),
+            ]
+            value = self.node("Gemm", inputs)
+        return self.node("Squeeze", [value, self.constant("first", np.array([0]))])
+
+    def score(self, values: str, trunk: Trunk, worst_cells: int) -> None:
+        """From values to cells and the raw score."""
+        at = next(level for level, stride in trunk.strides.items() if stride == GRID)
+        shape = self.node("Shape", [trunk.outputs[at]])
+        grid = self.node("Gather", [shape, self.constant("grid_axes", np.array([0, 2, 3]))])
+        self.node("Reshape", [values, grid], "cells")
+        images = self.node("Gather", [shape, self.constant("image_axis", np.array([0]))])
+        rest = self.constant("rest", np.array([-1]))
+        rows = self.node("Reshape", [values, self.node("Concat", [images, rest], axis=0)])
+        size = self.node("Gather", [self.node("Shape", [rows]), self.constant("1", np.array([1]))])
+        count = self.node("Min", [size, self.constant("worst", np.array([worst_cells]))])
+        self._nodes.append(helper.make_node("TopK", [rows, count], ["worst", "worst_at"], axis=1))
+        self.node("ReduceMean", ["worst"], "raw_score", axes=[1], keepdims=0)
 
     def _nearest(self, scaled: str, bank: NDArray[np.float32]) -> str:
         """sqrt(|f|^2 + min over rows b of (|b|^2 - 2 b.f)), by blocks of rows."""

@@ -1,59 +1,88 @@
 """Fitting a memory bank on normal photographs, and its threshold by cross-fitting.
 
-Two passes over the photographs. The first extracts patches into a pool of bounded size, from which
-banks are chosen. The second scores each photograph by a bank that was chosen without it (and scaled
-without it), by the very nodes that will judge later: from these scores comes the threshold.
+How photographs are looked at is chosen first (`choosing`). Then patches are extracted into a pool
+of bounded size, from which banks are chosen, and each photograph is scored by a judge that learned
+nothing of it: from these scores comes the threshold.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from walkdown.errors import ImageError, TrainingError
 from walkdown.evaluate import scores, thresholds
+from walkdown.evaluate.metrics import auroc
 from walkdown.models import artefact, memory_bank
-from walkdown.models.memory_bank import InputSize
-from walkdown.training import backbones, graph
-from walkdown.training.crossfit import Banks, cross_fit
+from walkdown.models.bank import Bank
+from walkdown.models.looking import CELL_PX
+from walkdown.training import anomalies as labelled_anomalies
+from walkdown.training import backbones, choosing, graph, judging, pictures, planting
+from walkdown.training.crossfit import WEIGHTS, Learned, cross_fit
+from walkdown.training.demands import Demand
 from walkdown.training.extraction import Extractor, Work, extract
+from walkdown.training.judging import Banks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
+    from walkdown.evaluate.threshold import Threshold
     from walkdown.models.artefact import Artefact
     from walkdown.ports import Progress
-    from walkdown.training.extraction import Load
+    from walkdown.training.anomalies import Anomaly, Labelled
+    from walkdown.training.choosing import Candidate, Choice
+    from walkdown.training.crossfit import Judged
+    from walkdown.training.extraction import Image, Load
+    from walkdown.training.judging import Patches
     from walkdown.types import ImageRef
 
 MIN_IMAGES = 5
-MIN_SIDE_PX, MAX_SIDE_PX = 384, 1024
 
-SMALL = graph.Features(strides=(8, 16, 32), neighbourhood=1)
-LARGE = graph.Features(strides=(4, 8, 16), neighbourhood=3)
-LARGE_FROM_PX = 640
-"""What a patch sees should be a like share of the image: a small image needs the wide-eyed deep
-maps as they are, a large one the shallow maps, smoothed (docs/experiments.md)."""
+HEAD_CLEARLY = 0.005
+"""AUROC that a greater weight of labelled anomalies must be worth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a bank is fitted. The defaults were chosen on training images only: docs/experiments.md.
 
-    ``worst_pct`` of a typical image's cells make the raw score. ``pool`` bounds the patches that
-    the bank is chosen from, and so time and memory of the fit; small images need fewer rows.
+    ``fast`` takes the first sensible way to look at photographs, ``choice`` the given one.
+    ``pool_numbers`` bounds the patches that the bank is chosen from (their count times their
+    channels), and so time and memory of the fit; wide patches need fewer rows than fine ones.
     """
 
-    false_alarms: float = 0.05
-    small_bank: int = 800
-    large_bank: int = 1500
-    pool: int = 80_000
+    demand: Demand = field(default_factory=Demand)
+    fast: bool = False
+    choice: Choice | None = None
+    wide_bank: int = 800
+    fine_bank: int = 1500
+    pool_numbers: int = 24_000_000
     folds: int = 5
     calibrate: int = 400
-    worst_pct: float = 1.0
+    planted_in: int = 60
+    planted_each: int = 6
     seed: int = 0
+
+    def rows(self, candidate: Candidate) -> int:
+        """Rows of a bank of a candidate's patches."""
+        return self.fine_bank if candidate.features == choosing.FINE else self.wide_bank
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How labelled anomalies were told from normal photographs, each by a judge without it.
+
+    ``weight`` is the say that a head of labelled anomalies got, ``alone`` the AUROC without it.
+    """
+
+    anomalies: int
+    auroc: float
+    alone: float
+    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +92,7 @@ class Calibration:
     ``odd`` are (name, raw score) of photographs unlike all others.
     """
 
-    threshold: thresholds.Threshold
+    threshold: Threshold
     scores: tuple[float, ...]
     odd: tuple[tuple[str, float], ...] = ()
 
@@ -77,76 +106,242 @@ class Fit:
 
     artefact: Artefact
     images: int
+    choice: Choice
     calibration: Calibration
+    evaluation: Evaluation | None = None
     left_out: tuple[tuple[str, str], ...] = ()
 
 
 def fit(
-    refs: Sequence[ImageRef], load: Load, *, options: Options, workers: int, progress: Progress
+    refs: Sequence[ImageRef],
+    load: Load,
+    *,
+    options: Options,
+    workers: int,
+    progress: Progress,
+    labelled: Sequence[Labelled] = (),
 ) -> Fit:
     """Fit on photographs that are all normal. Raises `TrainingError` where they are too few.
 
     ``load(ref, at_least_px)`` decodes one photograph. What can't be decoded is left out, and so
-    are exact copies.
+    are exact copies. ``labelled`` anomalies are learned from where that helps.
     """
-    size = InputSize(_long_side(refs, load), graph.MULTIPLE_PX)
-    is_large = size.long_side_px >= LARGE_FROM_PX
-    features = LARGE if is_large else SMALL
-    trunk = backbones.trunk(backbones.lite2(), strides=features.strides)
-    session = memory_bank.open_graph(graph.extractor(trunk, features), threads=1)
-    work = Work(
-        extractor=Extractor(session, load, size),
-        quota=max(1, options.pool // max(1, len(refs))),
-        seed=options.seed,
-        workers=workers,
-        progress=progress,
+    typical = typical_px(refs, load)
+    first = choosing.first_sensible(typical)
+    work = Work(extractor_of(first, load), 1, options.seed, workers, progress)
+    choice = options.choice or choosing.Choice(first)
+    if options.choice is None and not options.fast:
+        choice = choosing.choose(refs, lambda c: extractor_of(c, load), work, typical_px=typical)
+    work = replace(
+        work,
+        extractor=extractor_of(choice.candidate, load),
+        quota=max(1, options.pool_numbers // depth(choice.candidate) // max(1, len(refs))),
+        copies=choice.copies,
     )
     images, left_out = extract(refs, work)
     if len(images) < MIN_IMAGES:
         raise TrainingError(_too_few(len(images), left_out))
-    cells = float(np.median([image.cells for image in images]))
-    banks = Banks(
-        channels=tuple(trunk.channels[s] for s in sorted(features.strides)),
-        rows=options.large_bank if is_large else options.small_bank,
-        worst_cells=max(1, round(cells * options.worst_pct / 100.0)),
-        seed=options.seed,
+    banks = Banks(channels(choice.candidate), options.rows(choice.candidate), options.seed)
+    course = Course(images, _planted(images, choice, options, work), [], choice, banks)
+    if labelled:
+        judge = course.learn(range(len(images)), []).judge
+        found, more = labelled_anomalies.extract(labelled, judge, work)
+        if not found:
+            raise TrainingError(_no_anomaly(more))
+        course, left_out = replace(course, anomalies=found), left_out + more
+    return _finish(course, options, work, left_out)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """All that can be learned from: patches and planted defects of photographs, and anomalies.
+
+    ``planted`` holds, per photograph, (defective, clean) patches of defects planted in it.
+    """
+
+    images: list[Image]
+    planted: list[tuple[Patches, Patches] | None]
+    anomalies: list[Anomaly]
+    choice: Choice
+    banks: Banks
+
+    @property
+    def worst_cells(self) -> int:
+        """How many cells make the raw score of a typical photograph."""
+        cells = float(np.median([image.cells for image in self.images]))
+        return planting.worst_count(cells, self.choice.worst_pct)
+
+    def rows(self) -> tuple[graph.Judge, NDArray[np.int32]]:
+        """The bank of all photographs, and its rows' (m, 5) origins: image, box of the cell."""
+        judge, chosen = self.banks.choose(np.concatenate([i.patches for i in self.images]))
+        number = np.repeat(np.arange(len(self.images)), [len(i.patches) for i in self.images])
+        boxes = np.concatenate([image.origin for image in self.images])
+        return judge, np.concatenate([number[:, None], boxes], axis=1)[chosen].astype(np.int32)
+
+    def learn(self, normal: Sequence[int], anomalies: Sequence[int]) -> Learned:
+        """A judge of these photographs, and what these anomalies have that it does not know."""
+        pool = np.concatenate([self.images[i].patches for i in normal])
+        judge, _ = self.banks.choose(pool)
+        return self.taught(judge, pool, normal, anomalies)
+
+    def taught(
+        self, judge: graph.Judge, pool: Patches, normal: Sequence[int], anomalies: Sequence[int]
+    ) -> Learned:
+        """A bank with the heads that these photographs and anomalies can teach it."""
+        seed = self.banks.seed
+        planted = [found for i in normal if (found := self.planted[i]) is not None]
+        lesson = None
+        if anomalies:
+            defective = np.concatenate([self.anomalies[i].defective for i in anomalies])
+            lesson = judging.labelled_lesson(judge, pool, defective, seed=seed)
+        if planted:
+            defective = np.concatenate([cells for cells, _ in planted])
+            clean = np.concatenate([pool, *(cells for _, cells in planted)])
+            head = judging.synthetic_lesson(judge, clean, defective, seed=seed)
+            judge = replace(judge, heads=(head.head(self.choice.synthetic),))
+        return Learned(judge, lesson)
+
+
+def _planted(
+    images: Sequence[Image], choice: Choice, options: Options, work: Work
+) -> list[tuple[Patches, Patches] | None]:
+    """Patches with and without planted defects of some photographs, where a head wants them."""
+    found: list[tuple[Patches, Patches] | None] = [None] * len(images)
+    if not choice.synthetic:
+        return found
+    step = max(1, -(-len(images) // options.planted_in))
+    chosen = range(0, len(images), step)
+    work.progress.start("planting defects to learn from", len(chosen))
+    refs = [images[i].ref for i in chosen]
+    samples = {s.name: s for s in planting.plant(refs, work, each=options.planted_each)}
+    for i in chosen:
+        work.progress.advance()
+        sample = samples.get(images[i].ref.name)
+        if sample is not None:
+            found[i] = (
+                np.concatenate([p.defective for p in sample.planted]),
+                np.concatenate([p.around[:20] for p in sample.planted]),
+            )
+    return found
+
+
+def _finish(course: Course, options: Options, work: Work, left_out: list[tuple[str, str]]) -> Fit:
+    """Judge all by judges without them, then build the model of all."""
+    images, anomalies = course.images, course.anomalies
+    normal, bad = cross_fit(
+        [image.ref for image in images],
+        [anomaly.ref for anomaly in anomalies],
+        course.learn,
+        work,
+        worst_cells=course.worst_cells,
+        folds=options.folds,
+        at_most=options.calibrate,
     )
-    judged = cross_fit(images, banks, work, folds=options.folds, at_most=options.calibrate)
-    progress.start("building the model", 1)
-    scaling, rows = banks.choose(images)
-    whole = graph.detector(trunk, features, scaling, rows, worst_cells=banks.worst_cells)
-    progress.advance()
-    calibration = _calibrate(judged, options.false_alarms)
-    card = _card(calibration, size, features, options)
-    card["training"]["images"] = sorted(image.content for image in images)
-    packed = artefact.pack(memory_bank.KIND, card, {memory_bank.GRAPH: whole})
-    return Fit(packed, len(images), calibration, tuple(left_out))
+    evaluation, at = _evaluate(normal, bad)
+    calibration = _calibrate(normal, bad, at, options.demand)
+    work.progress.start("building the model", 1)
+    packed = _packed(course, calibration, evaluation, options, work)
+    work.progress.advance()
+    return Fit(packed, len(images), course.choice, calibration, evaluation, tuple(left_out))
 
 
-def _calibrate(scored: Sequence[tuple[str, float]], budget: float) -> Calibration:
-    """Scores of held-out normal photographs, and the threshold that they support."""
-    raw = [score for _, score in scored]
+def _evaluate(normal: Sequence[Judged], bad: Sequence[Judged]) -> tuple[Evaluation | None, int]:
+    """How anomalies are told from normal ones, and which of `WEIGHTS` a head of them should have.
+
+    The least weight that is as good as any: few anomalies can't tell close ones apart.
+    """
+    if not bad:
+        return None, 0
+    aurocs = [
+        auroc([n.raw[at] for n in normal], [b.raw[at] for b in bad]) for at in range(len(WEIGHTS))
+    ]
+    enough = max(aurocs) - HEAD_CLEARLY
+    at = next(at for at, value in enumerate(aurocs) if value >= enough)
+    return Evaluation(len(bad), aurocs[at], aurocs[0], WEIGHTS[at]), at
+
+
+def _calibrate(
+    normal: Sequence[Judged], bad: Sequence[Judged], at: int, demand: Demand
+) -> Calibration:
+    raw = [judged.raw[at] for judged in normal]
     odd = thresholds.odd_ones(raw)
-    threshold = thresholds.from_false_alarms(
-        [score for i, score in enumerate(raw) if i not in odd],
-        budget,
-        set_aside=[raw[i] for i in odd],
+    threshold = demand.threshold(raw, [judged.raw[at] for judged in bad], odd)
+    return Calibration(threshold, tuple(sorted(raw)), tuple((normal[i].name, raw[i]) for i in odd))
+
+
+def _packed(
+    course: Course,
+    calibration: Calibration,
+    evaluation: Evaluation | None,
+    options: Options,
+    work: Work,
+) -> Artefact:
+    """The model of all photographs and anomalies."""
+    images, candidate = course.images, course.choice.candidate
+    judge, origin = course.rows()
+    pool = np.concatenate([image.patches for image in images])
+    learned = course.taught(judge, pool, range(len(images)), range(len(course.anomalies)))
+    judge = learned.judge
+    if evaluation and evaluation.weight and learned.lesson:
+        judge = replace(judge, heads=(*judge.heads, learned.lesson.head(evaluation.weight)))
+    types = labelled_anomalies.types(course.anomalies, judge)
+    origin[:, 1:] = pictures.tile_boxes(origin[:, 1:], CELL_PX)
+    bank = Bank(
+        shift=judge.scaling.shift,
+        scale=judge.scaling.scale,
+        weight=judge.scaling.weight,
+        rows=judge.rows,
+        origin=origin,
+        images=tuple(image.ref.name for image in images),
+        types=types,
+        heads=tuple(head.layers for head in judge.heads),
     )
-    return Calibration(threshold, tuple(sorted(raw)), tuple(scored[i] for i in odd))
+    refs = [image.ref for image in images]
+    whole = graph.detector(
+        trunk(candidate), candidate.features, judge, worst_cells=course.worst_cells
+    )
+    card = _card(course, calibration, evaluation, options)
+    files = {
+        memory_bank.GRAPH: whole,
+        memory_bank.BANK: bank.packed(),
+        memory_bank.PICTURE: pictures.draw(
+            origin, refs, work.extractor.photo, workers=work.workers
+        ),
+    }
+    return artefact.pack(memory_bank.KIND, card | bank.facts(), files)
 
 
-def _long_side(refs: Sequence[ImageRef], load: Load) -> int:
-    """The side to scale to: that of the typical photograph, within what is worth its time."""
+def channels(candidate: Candidate) -> tuple[int, ...]:
+    """Of each map that makes a candidate's patches."""
+    return tuple(backbones.lite2().channels[level] for level in sorted(candidate.features.levels))
+
+
+def depth(candidate: Candidate) -> int:
+    """Numbers in a patch."""
+    return sum(channels(candidate))
+
+
+def trunk(candidate: Candidate) -> backbones.Trunk:
+    """The part of the network that a candidate needs."""
+    return backbones.trunk(backbones.lite2(), levels=candidate.features.levels)
+
+
+def extractor_of(candidate: Candidate, load: Load) -> Extractor:
+    """What extracts a candidate's patches."""
+    whole = graph.extractor(trunk(candidate), candidate.features)
+    return Extractor(memory_bank.open_graph(whole, threads=1), load, candidate.size)
+
+
+def typical_px(refs: Sequence[ImageRef], load: Load) -> float:
+    """The longer side of the typical photograph."""
     sides = []
     for ref in refs[:: max(1, len(refs) // 16)]:
         try:
-            photo = load(ref, MAX_SIDE_PX)
+            photo = load(ref, choosing.MIN_SIDE_PX)
         except ImageError:
             continue
         sides.append(max(photo.width_px, photo.height_px))
-    typical = float(np.median(sides)) if sides else float(MIN_SIDE_PX)
-    multiple = graph.MULTIPLE_PX
-    return int(np.clip(round(typical / multiple) * multiple, MIN_SIDE_PX, MAX_SIDE_PX))
+    return float(np.median(sides)) if sides else float(choosing.MIN_SIDE_PX)
 
 
 def _too_few(count: int, left_out: Sequence[tuple[str, str]]) -> str:
@@ -157,25 +352,48 @@ def _too_few(count: int, left_out: Sequence[tuple[str, str]]) -> str:
     return f"{text}; 20 or more give a threshold that means something"
 
 
+def _no_anomaly(left_out: Sequence[tuple[str, str]]) -> str:
+    name, reason = left_out[0]
+    return f"none of the anomalous photographs can be used (the first: {name}: {reason})"
+
+
 def _card(
-    calibration: Calibration, size: InputSize, features: graph.Features, options: Options
+    course: Course, calibration: Calibration, evaluation: Evaluation | None, options: Options
 ) -> dict[str, Any]:
     """All that the model needs to be read, and what it was made with; no time, no path."""
-    backbone = backbones.lite2()
+    backbone, choice = backbones.lite2(), course.choice
     threshold = calibration.threshold
+    figures = [
+        {name: value for name, value in asdict(figure).items() if name != "seconds"}
+        for figure in choice.figures
+    ]
     return {
-        "input": asdict(size),
+        "input": asdict(choice.candidate.size),
+        "worst_cells": course.worst_cells,
         "score": {
             "threshold": threshold.value,
             "exponent": scores.exponent_for(calibration.scores, threshold.value),
             "calibration": list(calibration.scores),
         },
         "false_alarms": asdict(threshold),
-        "features": asdict(features),
+        "features": asdict(choice.candidate.features),
+        "choice": {
+            "look": choice.candidate.name,
+            "worst_pct": choice.worst_pct,
+            "copies": list(choice.copies),
+            "synthetic": choice.synthetic,
+            "figures": figures,
+        },
+        "anomalies": asdict(evaluation) if evaluation else None,
         "backbone": {
             "name": backbone.name,
             "licence": backbone.licence,
             "weights_sha256": backbone.sha256,
         },
-        "training": {"options": asdict(options)},
+        "training": {
+            "demand": asdict(options.demand),
+            "seed": options.seed,
+            "images": sorted(image.content for image in course.images),
+            "anomalies": sorted(anomaly.content for anomaly in course.anomalies),
+        },
     }

@@ -31,7 +31,7 @@ Size = tuple[int, int]
 SMALLEST_PX: Final = 4
 """No defect is shorter: what a camera resolves in fewer pixels can't be told from noise."""
 
-SMALLEST_SHARE, LARGEST_SHARE = 0.004, 0.12
+SMALLEST_SHARE, LARGEST_SHARE = 0.02, 0.2
 """Sizes of defects as shares of the photograph's longer side; scratches and cracks are longer."""
 
 _SIDE_PX: Final = 8
@@ -41,7 +41,7 @@ _FADE: Final = (3.0, 9.0)
 _VISIBLE: Final = 8.0
 _VISIBLE_PX: Final = 6
 _ATTEMPTS: Final = 10
-_CONTRAST: Final = (15.0, 110.0)
+_CONTRAST: Final = (30.0, 120.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

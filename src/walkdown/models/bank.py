@@ -1,0 +1,174 @@
+"""What a memory bank knows of its rows: where each comes from, and names of defects.
+
+From it comes the answer to "why": the row nearest to the worst place of a region, the normal
+photograph that it was taken from, and a picture of it.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from walkdown.models.looking import CELL_PX
+from walkdown.types import Nearest, Region
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from walkdown.types import Box
+
+TILE_PX, TILE_COLUMNS = 96, 32
+"""Side of a tile of the picture, in px of the scaled image (its patch in the middle), and how
+many of them lie side by side."""
+
+OTHER = "other"
+"""The name of a defect that is like none of those known."""
+
+
+Layers = tuple[tuple["NDArray[np.float32]", "NDArray[np.float32]"], ...]
+"""Of a head: (out, in) weights and (out,) biases of each layer."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Types:
+    """Names of defects by their nearest mean: after linear discriminant analysis.
+
+    ``project`` (d, k) takes a standardised patch to where distances count; ``means`` (types, k) are
+    the centres there and ``reach`` (types,) how far from one a defect may lie and still bear its
+    name.
+    """
+
+    names: tuple[str, ...]
+    project: NDArray[np.float32]
+    means: NDArray[np.float32]
+    reach: NDArray[np.float32]
+
+    def name(self, patch: NDArray[np.float32]) -> str:
+        """The name of the nearest type, `OTHER` where none is within reach."""
+        off = np.linalg.norm(patch @ self.project - self.means, axis=1)
+        return self.names[int(off.argmin())] if (off <= self.reach).any() else OTHER
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bank:
+    """Rows (m, d) in the scaled space, their origins, and what names defects, where known.
+
+    ``origin`` is (m, 5) int: number of the image, and the tile's box (x, y, w, h) in its px.
+    """
+
+    shift: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    rows: NDArray[np.float32]
+    origin: NDArray[np.int32]
+    images: tuple[str, ...]
+    picture: str = ""
+    types: Types | None = None
+    heads: tuple[Layers, ...] = ()
+
+    @classmethod
+    def of(cls, data: bytes, card: Mapping[str, Any], picture: str) -> Bank:
+        """Read `packed` bytes. Raises KeyError, TypeError or ValueError for what is none."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+        names = tuple(str(name) for name in card.get("types", ()))
+        types = None
+        if names:
+            types = Types(names, found["project"], found["means"], found["reach"])
+        return cls(
+            shift=found["shift"],
+            scale=found["scale"],
+            weight=found["weight"],
+            rows=found["rows"],
+            origin=found["origin"],
+            images=tuple(str(name) for name in card["images"]),
+            picture=picture,
+            types=types,
+            heads=tuple(
+                tuple(
+                    (found[f"head_{i}_{j}_weights"], found[f"head_{i}_{j}_bias"])
+                    for j in range(count)
+                )
+                for i, count in enumerate(card["heads"])
+            ),
+        )
+
+    def packed(self) -> bytes:
+        """The arrays as an npz file: the same bytes for the same arrays."""
+        arrays: dict[str, NDArray[Any]] = {
+            name: getattr(self, name) for name in ("shift", "scale", "weight", "rows", "origin")
+        }
+        if self.types:
+            arrays |= {name: getattr(self.types, name) for name in ("project", "means", "reach")}
+        for i, layers in enumerate(self.heads):
+            for j, (weights, bias) in enumerate(layers):
+                arrays |= {f"head_{i}_{j}_weights": weights, f"head_{i}_{j}_bias": bias}
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)
+        return buffer.getvalue()
+
+    def facts(self) -> dict[str, Any]:
+        """What the card says of it: names, and how many layers each head has."""
+        return {
+            "images": list(self.images),
+            "types": list(self.types.names) if self.types else [],
+            "heads": [len(layers) for layers in self.heads],
+        }
+
+    def explain(
+        self,
+        region: Region,
+        cells: NDArray[np.float32],
+        patches: Mapping[tuple[int, int], NDArray[np.float32]],
+        size_px: tuple[int, int],
+    ) -> Region:
+        """The region with its nearest normal patch and its type, where the patch was kept."""
+        at = _worst(region.box, cells, size_px)
+        if at not in patches:
+            return region
+        scaled = (patches[at] - self.shift) * self.scale
+        squares = np.einsum("ij,ij->i", self.rows, self.rows)
+        row = int((squares - 2.0 * (self.rows @ scaled)).argmin())
+        label = self.types.name(scaled / self.weight) if self.types else region.label
+        return replace(region, nearest=self._nearest(row, at, cells.shape, size_px), label=label)
+
+    def _nearest(
+        self, row: int, at: tuple[int, int], grid: tuple[int, ...], size_px: tuple[int, int]
+    ) -> Nearest:
+        image, *box = (int(v) for v in self.origin[row])
+        down, right = divmod(row, TILE_COLUMNS)
+        return Nearest(
+            image=self.images[image],
+            box=(box[0], box[1], box[2], box[3]),
+            place=around(at, (grid[0], grid[1]), size_px),
+            picture=self.picture,
+            at=(right * TILE_PX, down * TILE_PX, TILE_PX, TILE_PX),
+        )
+
+
+def around(cell: tuple[int, int], grid: tuple[int, int], size_px: tuple[int, int]) -> Box:
+    """The box of a tile around a cell (row, column), in px of an image of that (width, height).
+
+    It may stick out where the cell lies at the border.
+    """
+    high, wide = size_px[1] / grid[0], size_px[0] / grid[1]
+    side = TILE_PX / CELL_PX
+    x = (cell[1] + 0.5 - side / 2) * wide
+    y = (cell[0] + 0.5 - side / 2) * high
+    return round(x), round(y), max(1, round(side * wide)), max(1, round(side * high))
+
+
+def _worst(box: Box, cells: NDArray[np.float32], size_px: tuple[int, int]) -> tuple[int, int]:
+    """The (row, column) of the worst cell under a box in px."""
+    rows, columns = cells.shape
+    x, y, width, height = box
+    left, right = x * columns // size_px[0], -(-(x + width) * columns // size_px[0])
+    top, bottom = y * rows // size_px[1], -(-(y + height) * rows // size_px[1])
+    part = cells[top : max(bottom, top + 1), left : max(right, left + 1)]
+    row, column = np.unravel_index(int(part.argmax()), part.shape)
+    return top + int(row), left + int(column)

@@ -1,0 +1,366 @@
+"""Choosing how photographs are looked at, by what finds defects that were planted in normal ones.
+
+Candidates differ in scale and in what makes a patch. Each is judged without leakage: banks never
+hold anything of the photograph they judge, heads are judged on kinds of defects that they did not
+learn from. A later candidate replaces the first sensible one only where it is clearly better.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from walkdown.errors import ImageError
+from walkdown.models.looking import InputSize
+from walkdown.training import backbones, graph, judging, planting, synthetic
+from walkdown.training.evidence import Evidence, Scores, ahead, mean_auroc
+from walkdown.training.judging import Banks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from walkdown.training.extraction import Extractor, Work
+    from walkdown.training.planting import Sample
+    from walkdown.types import ImageRef
+
+    Patches = NDArray[np.float32]
+
+MIN_SIDE_PX, MAX_SIDE_PX = 384, 1024
+"""Least side that photographs are scaled to, and the largest that is looked at in one piece."""
+
+MAX_TILED_PX = 4096
+"""Largest side that is looked at in tiles."""
+
+WIDE = graph.Features(levels=(3, 4, 5, 7), neighbourhood=1)
+FINE = graph.Features(levels=(2, 3, 5), neighbourhood=3)
+FINE_FROM_PX = 640
+"""What a patch sees should be a like share of the image: a small image needs the wide-eyed deep
+maps as they are, a large one the shallow maps, smoothed (docs/experiments.md)."""
+
+WORST_PCT = (1.0, 0.2)
+"""Shares of the worst cells that may make the score, in per cent: few for small defects."""
+
+WEIGHTS = (0.25,)
+"""How much say a head of synthetic defects may get, where the bank has 1: with more it finds
+planted defects still better, and real ones worse (docs/experiments.md)."""
+
+FAR, NEAR = 0.05, 0.02
+"""AUROC by which another way to look must be ahead of the first sensible one, and copies or a head
+of going without: planted defects are only like real ones."""
+
+FOLDS = 3
+BANK_ROWS = 600
+POOL_CELLS = 16_000
+SAMPLE_CELLS = 60_000
+MIN_SAMPLES, MAX_SAMPLES = 10, 30
+EACH = 4
+"""What comparing may cost: folds, rows and patches of a bank, cells of all samples, samples, and
+defects planted in each of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A way to look at photographs."""
+
+    size: InputSize
+    features: graph.Features
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        tiles = f" in tiles of {self.size.tile_px}" if self.size.tile_px else ""
+        kind = {WIDE: "wide", FINE: "fine"}.get(self.features, str(self.features))
+        return f"{self.size.long_side_px} px{tiles}, {kind} patches"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What one candidate was worth: AUROC of planted defects against normal photographs."""
+
+    candidate: str
+    auroc: float
+    seconds: float
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How photographs are looked at, learned from and scored, and the figures that decided it.
+
+    ``synthetic`` is the weight of a head that learns from planted defects, 0 for none.
+    """
+
+    candidate: Candidate
+    worst_pct: float = WORST_PCT[0]
+    copies: tuple[str, ...] = ()
+    synthetic: float = 0.0
+    figures: tuple[Figure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trial:
+    """A candidate, the samples extracted with it, and their values by banks without them."""
+
+    candidate: Candidate
+    samples: list[Sample]
+    folds: list[_Fold]
+    evidence: Evidence
+    worst_pct: float
+    seconds: float
+
+    @property
+    def auroc(self) -> float:
+        return mean_auroc(self.evidence)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fold:
+    """One part of the samples: who is held out, the judge of the others, and its patches."""
+
+    held_out: list[int]
+    judge: graph.Judge
+    patches: Patches
+    values: list[tuple[NDArray[np.float32], list[NDArray[np.float32]]]] = field(
+        default_factory=list
+    )
+
+
+def first_sensible(typical_px: float) -> Candidate:
+    """The candidate that is taken without asking: photographs in their own size, within limits."""
+    side = _multiple(np.clip(typical_px, MIN_SIDE_PX, MAX_SIDE_PX))
+    features = FINE if side >= FINE_FROM_PX else WIDE
+    return Candidate(InputSize(side, graph.MULTIPLE_PX), features)
+
+
+def candidates(typical_px: float) -> list[Candidate]:
+    """What is worth comparing for photographs of that longer side; the first sensible one first."""
+    first = first_sensible(typical_px)
+    sides = [first.size.long_side_px]
+    if sides[0] < 768:
+        sides.append(_multiple(sides[0] * 4 / 3))
+    if sides[0] >= 640:
+        sides.append(_multiple(sides[0] * 2 / 3))
+    sizes = [InputSize(side, graph.MULTIPLE_PX) for side in sides]
+    sizes += [
+        InputSize(_multiple(side), graph.MULTIPLE_PX, MAX_SIDE_PX)
+        for side in sorted({min(typical_px, MAX_TILED_PX / 2), min(typical_px, MAX_TILED_PX)})
+        if side > MAX_SIDE_PX * 1.2
+    ]
+    both = [Candidate(size, features) for size in sizes for features in (WIDE, FINE)]
+    return sorted(both, key=lambda c: c != first)
+
+
+def choose(
+    refs: Sequence[ImageRef],
+    of: Callable[[Candidate], Extractor],
+    work: Work,
+    *,
+    typical_px: float,
+) -> Choice:
+    """Compare the candidates on some of the photographs. Fewer than ten are too few to compare."""
+    if len(refs) < MIN_SAMPLES:
+        return Choice(first_sensible(typical_px))
+    refs = _distinct(refs, work)
+    options = candidates(typical_px)
+    work.progress.start("comparing ways to look at them", len(options) + 2)
+    trials = []
+    for candidate in options:
+        trials.append(_try(candidate, _some(refs, candidate), of(candidate), work))
+        work.progress.advance()
+    best = _best(trials, work.seed)
+    figures = [Figure(t.candidate.name, t.auroc, t.seconds, chosen=t is best) for t in trials]
+    copies, more = _copies(best, refs, of(best.candidate), work)
+    work.progress.advance()
+    weight, heads = _weights(best, work.seed)
+    work.progress.advance()
+    return Choice(best.candidate, best.worst_pct, copies, weight, (*figures, *more, *heads))
+
+
+def _best(trials: Sequence[_Trial], seed: int) -> _Trial:
+    """The first, unless others are clearly better; of these the best."""
+    first = trials[0].evidence
+    better = [trial for trial in trials[1:] if ahead(trial.evidence, first, by=FAR, seed=seed)]
+    return max(better, key=lambda trial: trial.auroc, default=trials[0])
+
+
+def _distinct(refs: Sequence[ImageRef], work: Work) -> list[ImageRef]:
+    """Evenly chosen photographs that can be decoded, each content once: a copy would leak."""
+    at = np.linspace(0, len(refs) - 1, min(MAX_SAMPLES, len(refs))).round().astype(int)
+    found: dict[str, ImageRef] = {}
+    for i in dict.fromkeys(at.tolist()):
+        try:
+            photo = work.extractor.load(refs[i], MIN_SIDE_PX)
+        except ImageError:
+            continue
+        found.setdefault(photo.content, refs[i])
+    return list(found.values())
+
+
+def _some(refs: Sequence[ImageRef], candidate: Candidate) -> list[ImageRef]:
+    """Evenly chosen photographs, fewer of them where each has many cells."""
+    cells = min(candidate.size.long_side_px**2 * 0.75, planting.PART_PX) / 256
+    count = int(np.clip(SAMPLE_CELLS / cells, MIN_SAMPLES, MAX_SAMPLES))
+    at = np.linspace(0, len(refs) - 1, min(count, len(refs))).round().astype(int)
+    return [refs[i] for i in dict.fromkeys(at.tolist())]
+
+
+def _try(
+    candidate: Candidate, refs: Sequence[ImageRef], extractor: Extractor, work: Work
+) -> _Trial:
+    """Plant defects, judge each sample by a bank of the others."""
+    began = time.perf_counter()
+    samples = planting.plant(refs, replace(work, extractor=extractor), each=EACH)
+    folds = [_fold(samples, at, candidate, work.seed) for at in range(min(FOLDS, len(samples)))]
+    usual, fewer = ((_scores(samples, folds, pct),) for pct in WORST_PCT)
+    at = int(ahead(fewer, usual, by=FAR, seed=work.seed))
+    seconds = time.perf_counter() - began
+    return _Trial(candidate, samples, folds, (usual, fewer)[at], WORST_PCT[at], seconds)
+
+
+def _fold(
+    samples: Sequence[Sample],
+    at: int,
+    candidate: Candidate,
+    seed: int,
+    copies: Sequence[Patches] = (),
+) -> _Fold:
+    """One fold: ``copies`` are further patches of each sample, for the bank alone."""
+    held_out = [i for i in range(len(samples)) if i % FOLDS == at]
+    others = [i for i in range(len(samples)) if i % FOLDS != at]
+    rng = np.random.default_rng((seed, at))
+    pool = np.concatenate(
+        [samples[i].patches for i in others] + [copies[i] for i in others if copies]
+    )
+    patches = pool[rng.permutation(len(pool))[:POOL_CELLS]]
+    facts = backbones.lite2()
+    channels = tuple(facts.channels[level] for level in sorted(candidate.features.levels))
+    judge, _ = Banks(channels, BANK_ROWS, seed).choose(patches)
+    session = judging.open_judge(judge)
+    values = [
+        (
+            judging.values(session, samples[i].patches),
+            [judging.values(session, planted.patches) for planted in samples[i].planted],
+        )
+        for i in held_out
+    ]
+    return _Fold(held_out, judge, patches, values)
+
+
+def _scores(
+    samples: Sequence[Sample],
+    folds: Sequence[_Fold],
+    worst_pct: float,
+    *,
+    families: frozenset[str] | None = None,
+) -> Scores:
+    """Raw scores of all samples, untouched and with defects of these families."""
+    normal = np.full(len(samples), np.nan)
+    damaged = np.full((len(samples), EACH), np.nan)
+    for fold in folds:
+        for i, (values, planted) in zip(fold.held_out, fold.values, strict=True):
+            sample = samples[i]
+            normal[i] = sample.raw(values, worst_pct)
+            for j, (defect, changed) in enumerate(zip(sample.planted, planted, strict=True)):
+                if families is None or defect.family in families:
+                    damaged[i, j] = sample.raw_with(values, defect, changed, worst_pct)
+    return Scores(normal, damaged)
+
+
+def _copies(
+    trial: _Trial, refs: Sequence[ImageRef], extractor: Extractor, work: Work
+) -> tuple[tuple[str, ...], list[Figure]]:
+    """Kinds of copies that make banks clearly better at the same defects."""
+    from walkdown.training import variants
+
+    found, figures = [], []
+    chosen = _some(refs, trial.candidate)
+    for kind in variants.KINDS:
+        began = time.perf_counter()
+        copies = planting.copies(
+            chosen, replace(work, extractor=extractor, copies=variants.copies((kind,)))
+        )
+        if len(copies) != len(trial.samples):
+            break
+        folds = [
+            _fold(trial.samples, at, trial.candidate, work.seed, copies)
+            for at in range(len(trial.folds))
+        ]
+        evidence = (_scores(trial.samples, folds, trial.worst_pct),)
+        value = mean_auroc(evidence)
+        if better := ahead(evidence, trial.evidence, by=NEAR, seed=work.seed):
+            found.append((value, kind))
+        seconds = time.perf_counter() - began
+        figures.append(Figure(f"and learned from {kind} copies", value, seconds, chosen=better))
+    if not found:
+        return (), figures
+    best = max(found)[1]
+    figures = [replace(f, chosen=f"from {best} " in f.candidate) for f in figures]
+    return variants.copies((best,)), figures
+
+
+def _weights(trial: _Trial, seed: int) -> tuple[float, list[Figure]]:
+    """The weight at which a head helps with kinds of defects that it never saw; 0 for none."""
+    began = time.perf_counter()
+    groups = [frozenset(f.name for f in g) for g in (synthetic.GROUP_A, synthetic.GROUP_B)]
+    base = tuple(
+        _scores(trial.samples, trial.folds, trial.worst_pct, families=group) for group in groups
+    )
+    both: dict[float, list[Scores]] = {weight: [] for weight in WEIGHTS}
+    for learned, judged in (groups[::-1], groups):
+        lessons = [_lesson(trial, fold, learned, seed) for fold in trial.folds]
+        for weight in WEIGHTS:
+            folds = [
+                _with_lesson(trial.samples, fold, lesson, weight)
+                for fold, lesson in zip(trial.folds, lessons, strict=True)
+            ]
+            both[weight].append(_scores(trial.samples, folds, trial.worst_pct, families=judged))
+    evidence = {weight: tuple(found) for weight, found in both.items()}
+    aurocs = {weight: mean_auroc(found) for weight, found in evidence.items()}
+    top = max(WEIGHTS, key=lambda weight: aurocs[weight])
+    weight = top if ahead(evidence[top], base, by=NEAR, seed=seed) else 0.0
+    seconds = (time.perf_counter() - began) / len(WEIGHTS)
+    figures = [
+        Figure(f"and a head of synthetic defects, weight {w:g}", aurocs[w], seconds, w == weight)
+        for w in WEIGHTS
+    ]
+    return weight, figures
+
+
+def _lesson(trial: _Trial, fold: _Fold, families: frozenset[str], seed: int) -> judging.Lesson:
+    """What a head learns from defects of these families on the samples that are not held out."""
+    others = [s for i, s in enumerate(trial.samples) if i not in fold.held_out]
+    planted = [p for sample in others for p in sample.planted if p.family in families]
+    normal = np.concatenate([fold.patches, *(p.around[:20] for p in planted)])
+    defective = np.concatenate([p.defective for p in planted])
+    return judging.synthetic_lesson(fold.judge, normal, defective, seed=seed)
+
+
+def _with_lesson(
+    samples: Sequence[Sample], fold: _Fold, lesson: judging.Lesson, weight: float
+) -> _Fold:
+    """The fold with values to which a head has added what it knows."""
+    scaling = fold.judge.scaling
+
+    def added(values: NDArray[np.float32], patches: Patches) -> NDArray[np.float32]:
+        return np.maximum(values + weight * lesson(scaling.standardise(patches)), 0.0)
+
+    new = [
+        (
+            added(values, samples[i].patches),
+            [
+                added(changed, p.patches)
+                for p, changed in zip(samples[i].planted, planted, strict=True)
+            ],
+        )
+        for i, (values, planted) in zip(fold.held_out, fold.values, strict=True)
+    ]
+    return replace(fold, values=new)
+
+
+def _multiple(side_px: float) -> int:
+    return round(side_px / graph.MULTIPLE_PX) * graph.MULTIPLE_PX

@@ -1,0 +1,58 @@
+"""How far one way of judging is ahead of another, and whether that can be chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from walkdown.evaluate.metrics import auroc
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ERRORS = 2.0
+"""Standard errors of the difference by which something must be ahead; less is chance."""
+
+RESAMPLES = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """Raw scores of samples: untouched (n,), and with each of the defects planted in it (n, m).
+
+    NaN stands for a defect that is not counted.
+    """
+
+    normal: NDArray[np.float64]
+    damaged: NDArray[np.float64]
+
+    def auroc(self, chosen: NDArray[np.intp] | slice = slice(None)) -> float:
+        """How often a planted defect ranks above an untouched sample, among those chosen."""
+        damaged = self.damaged[chosen].ravel()
+        return auroc(self.normal[chosen], damaged[np.isfinite(damaged)])
+
+
+Evidence = tuple[Scores, ...]
+"""Scores of the same samples by one way of judging, for each group of defects."""
+
+
+def mean_auroc(evidence: Evidence, chosen: NDArray[np.intp] | slice = slice(None)) -> float:
+    """The mean AUROC over the groups."""
+    return float(np.mean([scores.auroc(chosen) for scores in evidence]))
+
+
+def ahead(this: Evidence, that: Evidence, *, by: float, seed: int) -> bool:
+    """Whether ``this`` is better than ``that`` by so much AUROC, and not by chance.
+
+    Both are of the same samples.
+
+    The standard error is that of the bootstrap over samples (Efron, Bootstrap methods, 1979).
+    """
+    count = min(len(this[0].normal), len(that[0].normal))
+    rng = np.random.default_rng(seed)
+    drawn = (rng.integers(count, size=count) for _ in range(RESAMPLES))
+    gains = [mean_auroc(this, chosen) - mean_auroc(that, chosen) for chosen in drawn]
+    gain = mean_auroc(this) - mean_auroc(that)
+    return gain > max(by, ERRORS * float(np.nanstd(gains)))
