@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PEER   ?= .anomalib
 DATA   ?= $(or $(WALKDOWN_TEST_DATA),../shared/datasets)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers unit proof bench clean
+.PHONY: help demo test lint types layers unit proof bench compare false-alarms labelled clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -46,6 +47,16 @@ proof: $(VENV)/.dev  ## the long proofs: kills, fuzzing, large inputs
 
 bench: $(VENV)/.dev  ## speed, memory and quality on DATA=folder
 	$(BIN)/python benchmarks/bench.py --data $(DATA) --json bench.json $(if $(README),--readme $(README))
+
+compare: $(VENV)/.dev  ## walkdown beside anomalib, for hours, into docs/benchmarks.md; PEER=folder
+	$(BIN)/python -m benchmarks.anomalib.setup --venv $(PEER)
+	$(BIN)/python -m benchmarks.anomalib.compare --data $(DATA) --peer $(PEER) $(OPTIONS)
+
+false-alarms: $(VENV)/.dev  ## do the bounds of the false-alarm rate hold? into docs/benchmarks.md
+	$(BIN)/python -m benchmarks.false_alarms --data $(DATA) --page docs/benchmarks.md $(OPTIONS)
+
+labelled: $(VENV)/.dev  ## what a few labelled anomalies are worth, into docs/benchmarks.md
+	$(BIN)/python -m benchmarks.labelled --data $(DATA) --page docs/benchmarks.md $(OPTIONS)
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""Do the told bounds of the false-alarm rate hold? `python benchmarks/false_alarms.py --data DIR`.
+"""Do the told bounds of the false-alarm rate hold? `make false-alarms`.
 
 Of each set the normal photographs of train/good and test/good are pooled and split again and again:
 a part is learned from and gives threshold and bounds by cross-fitting, the rest is judged by the
@@ -24,29 +24,29 @@ from statistics import mean, median
 from typing import TYPE_CHECKING
 
 import numpy as np
+from benchmarks.bench import SETS, machine
+from benchmarks.pages import FALSE_ALARMS, about, markdown, put
 
 from walkdown.cli.progress import Silent
 from walkdown.evaluate.metrics import auroc
 from walkdown.evaluate.thresholds import from_false_alarms, odd_ones
 from walkdown.imaging.decode import decode
-from walkdown.models import memory_bank
-from walkdown.models.memory_bank import InputSize
-from walkdown.training import backbones, extraction, graph
-from walkdown.training.crossfit import Banks
+from walkdown.models.looking import InputSize
+from walkdown.models.memory_bank import raw_score
+from walkdown.training import choosing, extraction, graph, judging, memory_bank
+from walkdown.training.choosing import Candidate
+from walkdown.training.judging import Banks
+from walkdown.training.planting import worst_count
 from walkdown.types import ImageRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-
-    from walkdown.evaluate.thresholds import Threshold
+    from walkdown.evaluate.threshold import Threshold
     from walkdown.training.extraction import Image
     from walkdown.types import Photo
 
-SETS = ("circuitboard", "cookie", "solar_cell_mono", "magnetic_tile", "concrete")
-LONG_SIDE_PX = 384
-FEATURES = graph.Features(strides=(8, 16, 32), neighbourhood=1)
+LOOK = Candidate(InputSize(choosing.MIN_SIDE_PX, graph.MULTIPLE_PX), choosing.WIDE)
 CELLS, ROWS, WORST_PCT = 144, 200, 1.0
 """Of each photograph and of each bank: enough to rank photographs, and cheap to do 500 times."""
 
@@ -63,8 +63,7 @@ class Pool:
         self, training: Sequence[int], new: Sequence[int], *, folds: int, seed: int
     ) -> tuple[list[float], list[float]]:
         """Raw scores: of training images by banks without them, of new ones by the whole bank."""
-        worst = max(1, round(CELLS * WORST_PCT / 100.0))
-        banks = Banks(channels=self.channels, rows=ROWS, worst_cells=worst, seed=seed)
+        banks = Banks(self.channels, ROWS, seed)
         held_out: dict[int, float] = {}
         for fold in range(folds):
             without = [i for at, i in enumerate(training) if at % folds != fold]
@@ -73,15 +72,10 @@ class Pool:
         return [held_out[i] for i in training], self._scores(banks, training, new)
 
     def _scores(self, banks: Banks, inside: Sequence[int], of: Sequence[int]) -> list[float]:
-        session = banks.judge([self.images[i] for i in inside])
-        return [
-            float(session.run(["raw_score"], {"patches": _columns(self.images[i])})[0][0])
-            for i in of
-        ]
-
-
-def _columns(image: Image) -> NDArray[np.float32]:
-    return np.ascontiguousarray(image.patches.T)
+        judge, _ = banks.choose(np.concatenate([self.images[i].patches for i in inside]))
+        session = judging.open_judge(judge)
+        worst = worst_count(CELLS, WORST_PCT)
+        return [raw_score(judging.values(session, self.images[i].patches), worst) for i in of]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +105,8 @@ class Split:
 def pool_of(folder: Path, *, seed: int) -> Pool:
     """All normal photographs of a set, exact copies once."""
     files = [f for part in ("train", "test") for f in sorted((folder / part / "good").iterdir())]
-    trunk = backbones.trunk(backbones.lite2(), strides=FEATURES.strides)
-    session = memory_bank.open_graph(graph.extractor(trunk, FEATURES), threads=1)
     work = extraction.Work(
-        extractor=extraction.Extractor(session, _load, InputSize(LONG_SIDE_PX, graph.MULTIPLE_PX)),
+        extractor=memory_bank.extractor_of(LOOK, _load),
         quota=CELLS,
         seed=seed,
         workers=2,
@@ -123,8 +115,7 @@ def pool_of(folder: Path, *, seed: int) -> Pool:
     refs = [ImageRef(uri=str(f), version="", name=f.name, relative=f.name) for f in files]
     images, left_out = extraction.extract(refs, work)
     print(f"{folder.name}: {len(images)} normal, {len(left_out)} left out", file=sys.stderr)
-    channels = tuple(trunk.channels[s] for s in sorted(FEATURES.strides))
-    return Pool(folder.name, tuple(images), channels)
+    return Pool(folder.name, tuple(images), memory_bank.channels(LOOK))
 
 
 def _load(ref: ImageRef, at_least_px: int | None) -> Photo:
@@ -202,6 +193,16 @@ def row(name: str, splits: Sequence[Split]) -> tuple[str, ...]:
     )
 
 
+def table(splits: Sequence[Split], folds: Sequence[int], names: Sequence[str]) -> str:
+    """A line for each set, and for all of them, at each number of folds."""
+    lines = []
+    for count in folds:
+        for name in names:
+            some = [s for s in splits if s.folds == count and name in (s.set, "all")]
+            lines.append(row(name, some))
+    return markdown(COLUMNS, lines)
+
+
 def _range(counts: Iterable[int]) -> str:
     every = sorted(set(counts))
     return str(every[0]) if len(every) == 1 else f"{every[0]} to {every[-1]}"
@@ -217,6 +218,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=0.05, help="false alarms, 0..1")
     parser.add_argument("--folds", type=int, nargs="*", default=[5], help="of the cross-fitting")
     parser.add_argument("--json", type=Path, help="write each split here")
+    parser.add_argument("--page", type=Path, help="put the table between the marks of this page")
     args = parser.parse_args()
     splits: list[Split] = []
     for name in args.sets:
@@ -228,11 +230,10 @@ def main() -> None:
             ]
         each = (time.process_time() - began) / (args.resplits * len(args.folds))
         print(f"{name}: {each:.2f} s of processor a split", file=sys.stderr)
-    print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS))
-    for folds in args.folds:
-        for name in [*args.sets, "all"]:
-            some = [s for s in splits if s.folds == folds and name in (s.set, "all")]
-            print("| " + " | ".join(row(name, some)) + " |")
+    text = table(splits, args.folds, [*args.sets, "all"])
+    print(text)
+    if args.page:
+        put(args.page, FALSE_ALARMS, f"{text}\n\n{about(machine())}")
     if args.json:
         args.json.write_text(json.dumps([asdict(s) for s in splits], indent=1) + "\n")
 

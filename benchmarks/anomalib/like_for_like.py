@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import time
 from dataclasses import dataclass
@@ -16,14 +17,27 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from walkdown.evaluate.metrics import auroc
+from walkdown.imaging.decode import decode
+from walkdown.imaging.resize import resize
+from walkdown.models import memory_bank
+from walkdown.parallel import ordered_map
+from walkdown.training import backbones, graph
+from walkdown.training.judging import Banks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-STRIDES = (8, 16)
+    from numpy.typing import NDArray
+
+LEVELS = (3, 5)
+"""The maps that end at blocks.2 and blocks.4: strides 8 and 16, 48 and 120 channels."""
 CORESET_RATIO = 0.1
 ROUNDS = 3
+WORKERS = os.cpu_count() or 1
+SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +49,49 @@ class Bank:
 
 
 def build(
-    files: Sequence[Path], *, size_px: int, strides: Sequence[int], coreset_ratio: float
+    files: Sequence[Path], *, size_px: int, levels: Sequence[int], coreset_ratio: float
 ) -> Bank:
     """A bank of ``coreset_ratio`` of all patches of photographs scaled to a square of ``size_px``.
 
-    The one function here that reaches into walkdown's training.
+    Patches lie on the grid of the shallowest of ``levels``, each map averaged over 3 x 3 of its
+    cells, as the peer's do; an image's raw score is that of its worst cell. The one function here
+    that reaches into walkdown's training.
     """
-    raise NotImplementedError(f"{len(files)} files, {size_px} px, {strides}, {coreset_ratio}")
+    trunk = backbones.trunk(backbones.lite2(), levels=levels)
+    grid_px = min(trunk.strides.values())
+    features = graph.Features(tuple(levels), neighbourhood=3)
+    extract = _opened(graph.extractor(trunk, features, grid_px=grid_px), "patches", size_px)
+    patches = np.concatenate([found.T for found in ordered_map(extract, files, workers=WORKERS)])
+    channels = tuple(trunk.channels[level] for level in sorted(levels))
+    judge, _ = Banks(channels, round(coreset_ratio * len(patches)), SEED).choose(patches)
+    whole = graph.detector(trunk, features, judge, worst_cells=1, grid_px=grid_px)
+    score = _opened(whole, "raw_score", size_px)
+    return Bank(
+        len(judge.rows),
+        lambda files: [float(raw[0]) for raw in ordered_map(score, files, workers=WORKERS)],
+    )
+
+
+def _opened(graph_bytes: bytes, output: str, size_px: int) -> Callable[[Path], NDArray[np.float32]]:
+    """From a file to an output of the graph; cells come with it, as a peer's map does."""
+    session = memory_bank.open_graph(graph_bytes, threads=1)
+    outputs = [output] if output == "patches" else [output, "cells"]
+
+    def run(file: Path) -> NDArray[np.float32]:
+        photo = decode(file.read_bytes(), name=file.name, at_least_px=size_px)
+        image = resize(photo.pixels, width_px=size_px, height_px=size_px)[None]
+        return session.run(outputs, {"image": image})[0]
+
+    return run
 
 
 def measure(
-    folder: Path, defects: Sequence[str], *, size_px: int, strides: Sequence[int], ratio: float
+    folder: Path, defects: Sequence[str], *, size_px: int, levels: Sequence[int], ratio: float
 ) -> dict[str, Any]:
     """Fit and judge a folder in the MVTec layout."""
     began = time.perf_counter()
     train = sorted((folder / "train" / "good").iterdir())
-    bank = build(train, size_px=size_px, strides=strides, coreset_ratio=ratio)
+    bank = build(train, size_px=size_px, levels=levels, coreset_ratio=ratio)
     fit_s = time.perf_counter() - began
     good, bad = [
         [file for kind in kinds for file in sorted((folder / "test" / kind).iterdir())]
@@ -77,10 +118,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--defects", nargs="+", required=True)
     parser.add_argument("--size", type=int, required=True)
-    parser.add_argument("--strides", type=int, nargs="+", default=list(STRIDES))
+    parser.add_argument("--levels", type=int, nargs="+", default=list(LEVELS))
     parser.add_argument("--ratio", type=float, default=CORESET_RATIO)
     args = parser.parse_args()
-    sizes = {"size_px": args.size, "strides": args.strides, "ratio": args.ratio}
+    sizes = {"size_px": args.size, "levels": args.levels, "ratio": args.ratio}
     print(json.dumps(measure(args.folder, args.defects, **sizes)))
 
 

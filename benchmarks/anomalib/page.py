@@ -6,7 +6,9 @@ from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks.anomalib.rows import ANOMALIB, LIKE, WALKDOWN, Row
+from benchmarks.anomalib.rows import ANOMALIB, LIKE, SIDES, Job, Row
+
+from benchmarks import pages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,26 +16,6 @@ if TYPE_CHECKING:
 
     from benchmarks.anomalib.setup import Footprint
 
-START = "<!-- comparison: written by `python -m benchmarks.anomalib.compare` -->"
-END = "<!-- /comparison -->"
-NEW_PAGE = f"""# Benchmarks
-
-What the figures mean, and the commands that make them again.
-
-## walkdown beside anomalib
-
-The same weights (EfficientNet-Lite2, ImageNet), the same photographs, the same machine, alternating
-runs. anomalib gets the normalisation that the weights expect, and each of its models two input
-sizes, of which the one with the higher AUROC counts (in bold); its times leave out validation,
-metrics and pictures. A fit that passes a limit is stopped, is shown as such and counts towards no
-claim. walkdown chooses its size itself, and its times hold everything: the threshold in the fit,
-and copies, heat maps and records in the inspection. AUROC is of images, AUPRO of pixels up to 30 %
-false positives; both sides are measured by the same code. How to run it:
-`benchmarks/anomalib/README.md`.
-
-{START}
-{END}
-"""
 HEAD = ["set", "what", "px", "AUROC", "AUPRO", "fit s", "images/s", "peak MiB", "bank", "remark"]
 
 
@@ -48,28 +30,39 @@ def update(
 
     Raises ValueError where an existing page has no marks.
     """
-    text = page.read_text(encoding="utf-8") if page.exists() else NEW_PAGE
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise ValueError(f"{page} has no marks for the table: put the lines {START} and {END}")
-    about = " · ".join(f"{k} {v}" for k, v in machine.items())
-    parts = [START, table(rows), about]
-    if footprints:
-        parts.append(_footprints(footprints))
-    page.write_text(before + "\n\n".join(parts) + f"\n\n{END}" + after, encoding="utf-8")
+    parts = [table(rows), likeness(rows), pages.about(machine), _footprints(footprints)]
+    pages.put(page, pages.COMPARISON, "\n\n".join(part for part in parts if part))
 
 
 def table(rows: Sequence[Row]) -> str:
-    """One line a run, set by set; turns of walkdown are one line of medians."""
+    """One line for all turns of a run, set by set."""
     lines = []
     for name in dict.fromkeys(row.job.set for row in rows):
-        here = [row for row in rows if row.job.set == name]
-        best = better(here)
-        shown = [row for row in here if row.job.side != WALKDOWN]
-        shown.sort(key=lambda r: (r.job.side != ANOMALIB, r.job.model, r.job.size_px or 0))
-        lines += [_line(row, bold=row in best) for row in (*shown, *_medians(here))]
-    return _markdown(HEAD, lines)
+        shown = medians([row for row in rows if row.job.set == name])
+        best = better(shown)
+        shown.sort(key=lambda r: (SIDES.index(r.job.side), r.job.model, r.job.size_px or 0))
+        lines += [_line(row, bold=row in best) for row in shown]
+    return pages.markdown(HEAD, lines)
+
+
+def likeness(rows: Sequence[Row]) -> str:
+    """How many times faster walkdown made like a peer was, where both were measured."""
+    lines = []
+    found = {row.job: row for row in medians(rows) if row.done}
+    for job, own in found.items():
+        peer = found.get(replace(job, side=ANOMALIB))
+        if job.side != LIKE or peer is None:
+            continue
+        fit, speed = _ratio(peer.fit_s, own.fit_s), _ratio(own.images_per_s, peer.images_per_s)
+        lines.append(
+            f"Like for like ({job.set}, {job.model}, {job.size_px} px): "
+            f"walkdown's fit is {fit} times faster, its inspection {speed} times."
+        )
+    return "\n".join(lines)
+
+
+def _ratio(more: float | None, less: float | None) -> str:
+    return f"{more / less:.1f}" if more and less else "unknown"
 
 
 def better(rows: Sequence[Row]) -> list[Row]:
@@ -84,20 +77,27 @@ def better(rows: Sequence[Row]) -> list[Row]:
     return list(best.values())
 
 
-def _medians(rows: Sequence[Row]) -> list[Row]:
-    """walkdown's line: quality of the first turn (all are the same), medians of the times."""
-    own = [row for row in rows if row.job.side == WALKDOWN]
-    done = [row for row in own if row.done]
-    if not done:
-        return own[:1]
-    return [
-        replace(
-            done[0],
-            fit_s=round(median(row.fit_s for row in done if row.fit_s is not None), 1),
-            images_per_s=round(median(r.images_per_s for r in done if r.images_per_s), 1),
-            peak_mib=max(row.peak_mib or 0 for row in done) or None,
-        )
-    ]
+def medians(rows: Sequence[Row]) -> list[Row]:
+    """Turns put together: quality of the first (all are the same), medians of the times.
+
+    Turns that did not finish are left out where others did.
+    """
+    together: dict[Job, list[Row]] = {}
+    for row in rows:
+        together.setdefault(replace(row.job, turn=0), []).append(row)
+    return [_median(job, [r for r in turns if r.done] or turns) for job, turns in together.items()]
+
+
+def _median(job: Job, turns: Sequence[Row]) -> Row:
+    fits = [row.fit_s for row in turns if row.fit_s is not None]
+    speeds = [row.images_per_s for row in turns if row.images_per_s is not None]
+    return replace(
+        turns[0],
+        job=job,
+        fit_s=round(median(fits), 2) if fits else None,
+        images_per_s=round(median(speeds), 2) if speeds else None,
+        peak_mib=max(row.peak_mib or 0 for row in turns) or None,
+    )
 
 
 def _line(row: Row, *, bold: bool) -> list[str]:
@@ -119,13 +119,10 @@ def _line(row: Row, *, bold: bool) -> list[str]:
 
 
 def _footprints(found: Sequence[Footprint]) -> str:
+    if not found:
+        return ""
     lines = [[one.what, str(one.installed_mb), f"{one.import_s:g}"] for one in found]
-    return _markdown(["", "installed MB", "import s"], lines)
-
-
-def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    whole = [head, ["---"] * len(head), *lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in whole)
+    return pages.markdown(["", "installed MB", "import s"], lines)
 
 
 def _text(value: float | None) -> str:

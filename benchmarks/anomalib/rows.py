@@ -7,7 +7,7 @@ at any moment and goes on where it was.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ANOMALIB, WALKDOWN, LIKE = "anomalib", "walkdown", "like for like"
+SIDES = (ANOMALIB, LIKE, WALKDOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def schedule(
 ) -> list[Job]:
     """Jobs set by set: anomalib's by size, with walkdown's turns evenly among them.
 
-    After a run of PatchCore at a size of ``like`` follows walkdown made like it.
+    PatchCore at a size of ``like`` and walkdown made like it follow each other in so many turns.
 
     >>> [j.side for j in schedule(["x"], ["a", "b"], [256], turns=2)]
     ['anomalib', 'walkdown', 'anomalib', 'walkdown']
@@ -95,9 +96,10 @@ def schedule(
         peers = [Job(name, ANOMALIB, model, size) for size in sorted(sizes) for model in models]
         taken = 0
         for number, peer in enumerate(peers, start=1):
-            jobs.append(peer)
-            if peer.model == "patchcore" and peer.size_px in like:
-                jobs.append(Job(name, LIKE, "patchcore", peer.size_px))
+            alike = peer.model == "patchcore" and peer.size_px in like
+            for turn in range(turns if alike else 1):
+                jobs.append(replace(peer, turn=turn))
+                jobs += [replace(peer, side=LIKE, turn=turn)] if alike else []
             due = -(-turns * number // len(peers))
             jobs += [Job(name, WALKDOWN, "memory_bank", None, turn) for turn in range(taken, due)]
             taken = due
@@ -106,10 +108,10 @@ def schedule(
 
 
 def hopeless(job: Job, rows: Sequence[Row]) -> Row | None:
-    """The row that was stopped at a smaller size; the larger one need not be tried."""
+    """The row that was stopped at a smaller size or in an earlier turn; no more need be tried."""
     for row in rows:
         same = (row.job.set, row.job.side, row.job.model) == (job.set, job.side, job.model)
-        smaller = (row.job.size_px or 0) < (job.size_px or 0)
+        smaller = (row.job.size_px or 0, row.job.turn) < (job.size_px or 0, job.turn)
         if same and smaller and row.status.startswith("stopped"):
             return row
     return None

@@ -1,10 +1,11 @@
 """The comparison with anomalib: its pure parts, and the limits on processes of our own."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmarks.anomalib.page import better, table, update
+from benchmarks.anomalib.page import better, likeness, table, update
 from benchmarks.anomalib.rows import ANOMALIB, LIKE, WALKDOWN, Job, Row, Store, hopeless, schedule
 from benchmarks.anomalib.setup import Footprint
 from benchmarks.anomalib.supervise import DONE, Limits, watch
@@ -27,8 +28,7 @@ def test_sides_take_turns_and_every_turn_is_taken() -> None:
     jobs = schedule(["a", "b"], ["patchcore", "padim"], [512, 256], turns=3, like=[256])
     of_a = [job for job in jobs if job.set == "a"]
     assert [(job.side, job.size_px) for job in of_a] == [
-        (ANOMALIB, 256),
-        (LIKE, 256),
+        *[(ANOMALIB, 256), (LIKE, 256)] * 3,
         (WALKDOWN, None),
         (ANOMALIB, 256),
         (WALKDOWN, None),
@@ -48,6 +48,7 @@ def test_what_was_stopped_is_not_tried_larger() -> None:
     stopped = Row(PEER, "stopped: fit passed 20 min")
     assert hopeless(LARGE, [stopped]) == stopped
     assert hopeless(PEER, [stopped]) is None
+    assert hopeless(replace(PEER, turn=1), [stopped]) == stopped
     assert hopeless(LARGE, [ROWS[0]]) is None
     assert hopeless(Job("cookies", ANOMALIB, "patchcore", 512), [stopped]) is None
 
@@ -78,6 +79,24 @@ def test_the_table_has_medians_bold_and_what_was_stopped() -> None:
         f"| boards | {large}",
         "| boards | walkdown |  | 0.978 |  | 6 | 25 |  |  |  |",
     ]
+
+
+def test_what_is_alike_is_compared_by_medians_of_turns() -> None:
+    times = [(60.0, 1.0, 2.0, 10.0), (90.0, 2.0, 3.0, 30.0), (9.0, 9.0, 1.0, 20.0)]
+    rows = [
+        row
+        for turn, (peer_fit, peer_speed, fit, speed) in enumerate(times)
+        for row in (
+            Row(replace(PEER, turn=turn), "done", peer_fit, peer_speed),
+            Row(replace(PEER, side=LIKE, turn=turn), "done", fit, speed),
+        )
+    ]
+    assert likeness(rows) == (
+        "Like for like (boards, patchcore, 256 px): walkdown's fit is 30.0 times faster, its "
+        "inspection 10.0 times."
+    )
+    assert likeness([replace(row, status="stopped") for row in rows]) == ""
+    assert len(table(rows).splitlines()) == 4
 
 
 def test_a_page_is_made_and_then_only_its_table_replaced(tmp_path: Path) -> None:

@@ -90,9 +90,12 @@ class Judge:
     heads: tuple[Head, ...] = ()
 
 
-def extractor(trunk: Trunk, features: Features) -> bytes:
-    """The graph from ``image`` to ``patches``: (d, cells) float32, raw features, row by row."""
-    graph = _Graph()
+def extractor(trunk: Trunk, features: Features, *, grid_px: int = GRID) -> bytes:
+    """The graph from ``image`` to ``patches``: (d, cells) float32, raw features, row by row.
+
+    ``grid_px`` is the side of a cell, the stride of one of the trunk's maps.
+    """
+    graph = _Graph(grid_px)
     graph.look(trunk, features)
     return graph.build(_IMAGE, {_PATCHES: ["d", "cells"]})
 
@@ -109,14 +112,17 @@ def judge(by: Judge) -> bytes:
     return graph.build(patches, {"values": ["cells"]})
 
 
-def detector(trunk: Trunk, features: Features, by: Judge, *, worst_cells: int) -> bytes:
+def detector(
+    trunk: Trunk, features: Features, by: Judge, *, worst_cells: int, grid_px: int = GRID
+) -> bytes:
     """The graph from ``image`` to ``raw_score``, ``cells`` and ``patches``, all float32.
 
-    ``cells`` is (n, h/16, w/16): Euclidean distance to the nearest row plus what the heads add,
-    never below 0. ``raw_score`` is (n,): the mean over the ``worst_cells`` largest of an image (all
-    cells of a smaller grid). ``patches`` is (d, n * cells): the raw features.
+    ``cells`` is (n, h/16, w/16), or h and w by another ``grid_px``: Euclidean distance to the
+    nearest row plus what the heads add, no less than 0. ``raw_score`` is (n,): the mean over the
+    ``worst_cells`` largest of an image (all cells of a smaller grid). ``patches`` is
+    (d, n * cells): the raw features.
     """
-    graph = _Graph()
+    graph = _Graph(grid_px)
     graph.look(trunk, features)
     graph.score(graph.judge(by), trunk, worst_cells)
     outputs = {"raw_score": ["n"], "cells": ["n", "rows", "columns"], _PATCHES: ["d", "all"]}
@@ -130,7 +136,8 @@ _PATCHES = "patches"
 class _Graph:
     """Nodes and constants, in the order in which they run."""
 
-    def __init__(self) -> None:
+    def __init__(self, grid_px: int = GRID) -> None:
+        self._grid_px = grid_px
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._names = itertools.count()
@@ -168,11 +175,12 @@ class _Graph:
         if side > 1:
             around = [side // 2] * 4
             name = self.node("AveragePool", [name], kernel_shape=[side, side], pads=around)
-        if stride < GRID:
-            cell = [GRID // stride] * 2
+        if stride < self._grid_px:
+            cell = [self._grid_px // stride] * 2
             return self.node("AveragePool", [name], kernel_shape=cell, strides=cell)
-        if stride > GRID:
-            times = np.array([1, 1, stride / GRID, stride / GRID], dtype=np.float32)
+        if stride > self._grid_px:
+            repeat = stride / self._grid_px
+            times = np.array([1, 1, repeat, repeat], dtype=np.float32)
             scales = self.constant(f"repeat_{stride}", times)
             return self.node(
                 "Resize",
@@ -216,7 +224,7 @@ class _Graph:
 
     def score(self, values: str, trunk: Trunk, worst_cells: int) -> None:
         """From values to cells and the raw score."""
-        at = next(level for level, stride in trunk.strides.items() if stride == GRID)
+        at = next(level for level, stride in trunk.strides.items() if stride == self._grid_px)
         shape = self.node("Shape", [trunk.outputs[at]])
         grid = self.node("Gather", [shape, self.constant("grid_axes", np.array([0, 2, 3]))])
         self.node("Reshape", [values, grid], "cells")

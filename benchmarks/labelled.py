@@ -1,0 +1,317 @@
+"""What a few labelled anomalies are worth: `make labelled`.
+
+Of each set's anomalies k = min(10, half) are drawn by a seed and learned from; the others are
+judged with test/good. Ways to look are chosen once for a set, since normal photographs alone decide
+on them, and each photograph's patches and each bank are made once and used by all draws. All that
+depends on the drawn anomalies goes through the training's own steps: cross-fitting, the choice of
+the head's weight, the final judge. The first draw is also made by a whole training and inspection,
+and both AUROCs are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from benchmarks.bench import SETS, machine
+from benchmarks.pages import LABELLED, about, markdown, put
+
+from walkdown.app.training import train
+from walkdown.app.versions import open_version
+from walkdown.cli.progress import Silent
+from walkdown.evaluate.metrics import auroc
+from walkdown.imaging.decode import decode
+from walkdown.parallel import ordered_map
+from walkdown.training import anomalies, crossfit, judging, memory_bank
+from walkdown.training.anomalies import Labelled
+from walkdown.training.crossfit import Learned, Looker
+from walkdown.training.extraction import Work, extract
+from walkdown.training.memory_bank import _evaluate as evaluated
+from walkdown.training.memory_bank import _planted as planted_in
+from walkdown.types import ImageRef
+from walkdown.wiring import open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from walkdown.models.memory_bank import Session
+    from walkdown.training import graph
+    from walkdown.training.choosing import Choice
+    from walkdown.training.memory_bank import Course, Options
+    from walkdown.types import Photo
+
+    Files = tuple[Path, ...]
+
+MOST, DRAWS, WORKERS = 10, 20, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One draw of anomalies: AUROC on the rest, and the weight that their head was given.
+
+    ``alone`` is the AUROC on the same photographs without any head of labelled anomalies.
+    """
+
+    set: str
+    seed: int
+    learned: int
+    auroc: float
+    alone: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Photographs:
+    """Where the photographs of one set lie."""
+
+    normal: Files
+    good: Files
+    bad: Files
+
+    @classmethod
+    def of(cls, folder: Path, defects: Sequence[str]) -> Photographs:
+        """From the MVTec layout."""
+        train_good, test_good, *bad = (
+            tuple(sorted((folder / part).iterdir()))
+            for part in ("train/good", "test/good", *(f"test/{kind}" for kind in defects))
+        )
+        return cls(train_good, test_good, tuple(file for kind in bad for file in kind))
+
+    def drawn(self, seed: int) -> tuple[list[int], list[int]]:
+        """The numbers of the anomalies to learn from, and of those to judge."""
+        order = np.random.default_rng((seed, len(self.bad))).permutation(len(self.bad)).tolist()
+        count = min(MOST, len(order) // 2)
+        return sorted(order[:count]), sorted(order[count:])
+
+
+@dataclass(slots=True)
+class Remembered:
+    """A session that runs each image once; onnxruntime may run two at a time."""
+
+    session: Session
+    found: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
+
+    def run(
+        self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]
+    ) -> list[NDArray[np.float32]]:
+        """What came the first time."""
+        image = np.ascontiguousarray(inputs["image"])
+        key = hashlib.sha256(image.tobytes() + repr((image.shape, *outputs)).encode()).hexdigest()
+        if key not in self.found:
+            self.found[key] = self.session.run(outputs, inputs)
+        return self.found[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """All that is the same in every draw of one set."""
+
+    name: str
+    files: Photographs
+    course: Course
+    work: Work
+    options: Options
+    judges: dict[tuple[int, ...], tuple[graph.Judge, graph.Judge]] = field(default_factory=dict)
+
+    def judge(self, normal: tuple[int, ...]) -> tuple[graph.Judge, graph.Judge]:
+        """The bank of these photographs, and the same with the head of planted defects, if any."""
+        if normal not in self.judges:
+            pool = self._pool(normal)
+            bare, _ = self.course.banks.choose(pool)
+            self.judges[normal] = bare, self.course.taught(bare, pool, normal, []).judge
+        return self.judges[normal]
+
+    def _pool(self, normal: Sequence[int]) -> NDArray[np.float32]:
+        return np.concatenate([self.course.images[i].patches for i in normal])
+
+    def learn(self, course: Course, normal: Sequence[int], bad: Sequence[int]) -> Learned:
+        """As `Course.learn`, with what does not depend on anomalies made once."""
+        bare, whole = self.judge(tuple(normal))
+        unplanted = replace(course, planted=[None] * len(course.images))
+        return Learned(whole, unplanted.taught(bare, self._pool(normal), normal, bad).lesson)
+
+    def draw(self, seed: int) -> Draw:
+        """Learn from some anomalies, judge the others and test/good."""
+        chosen, rest = self.files.drawn(seed)
+        course = replace(self.course, anomalies=[self.course.anomalies[i] for i in chosen])
+        normal, bad = crossfit.cross_fit(
+            [image.ref for image in course.images],
+            [anomaly.ref for anomaly in course.anomalies],
+            lambda normal, bad: self.learn(course, normal, bad),
+            self.work,
+            worst_cells=course.worst_cells,
+            folds=self.options.folds,
+            at_most=self.options.calibrate,
+        )
+        evaluation, at = evaluated(normal, bad)
+        assert evaluation is not None
+        everything = self.learn(course, range(len(course.images)), range(len(chosen)))
+        good, rest_raw = (
+            self._raw(everything, [_ref(f) for f in files])
+            for files in (self.files.good, [self.files.bad[i] for i in rest])
+        )
+        told, alone = (auroc([g[w] for g in good], [b[w] for b in rest_raw]) for w in (at, 0))
+        return Draw(self.name, seed, len(chosen), told, alone, evaluation.weight)
+
+    def _raw(self, learned: Learned, refs: Sequence[ImageRef]) -> list[tuple[float, ...]]:
+        session = judging.open_judge(learned.judge)
+        looker = Looker(self.work.extractor, session, learned, self.course.worst_cells)
+        photo = self.work.extractor.photo
+        return list(ordered_map(lambda ref: looker(photo(ref)), refs, workers=WORKERS))
+
+
+def prepare(name: str, files: Photographs, choice: Choice, options: Options) -> Set:
+    """What `memory_bank.fit` does before it looks at anomalies; and all anomalies, looked at."""
+    refs = [_ref(file) for file in files.normal]
+    extractor = memory_bank.extractor_of(choice.candidate, _load)
+    depth = memory_bank.depth(choice.candidate)
+    quota = max(1, options.pool_numbers // depth // len(refs))
+    work = Work(extractor, quota, options.seed, WORKERS, Silent(), choice.copies)
+    images, _ = extract(refs, work)
+    channels, rows = memory_bank.channels(choice.candidate), options.rows(choice.candidate)
+    banks = judging.Banks(channels, rows, options.seed)
+    planted = planted_in(images, choice, options, work)
+    course = memory_bank.Course(images, planted, [], choice, banks)
+    work = replace(work, extractor=replace(extractor, session=Remembered(extractor.session)))
+    one = Set(name, files, course, work, options)
+    judge, _ = one.judge(tuple(range(len(images))))
+    labelled = [Labelled(_ref(file)) for file in files.bad]
+    found, left_out = anomalies.extract(labelled, judge, work)
+    if left_out:
+        raise ValueError(f"{name}: anomalies that can't be drawn from: {left_out}")
+    return replace(one, course=replace(course, anomalies=found))
+
+
+def product(files: Photographs, seed: int) -> tuple[float, float, Choice]:
+    """A whole training with one draw, and its model on the rest: AUROC, head's weight, choice."""
+    chosen, rest = files.drawn(seed)
+    with tempfile.TemporaryDirectory() as home:
+        app = open_workspace(home)
+        trained = train(
+            app,
+            "labelled",
+            normal=[str(file) for file in files.normal],
+            anomaly=[str(files.bad[i]) for i in chosen],
+            progress=Silent(),
+        )
+        model = open_version(app, trained.version)
+        good, bad = (
+            [
+                _raw_score(model.predict([_load(_ref(file), model.info.input_px)])[0])
+                for file in some
+            ]
+            for some in (files.good, [files.bad[i] for i in rest])
+        )
+    weight = trained.evaluation.weight if trained.evaluation else 0.0
+    return auroc(good, bad), weight, trained.choice
+
+
+def _raw_score(prediction: Any) -> float:
+    if prediction.raw_score is None:
+        raise ValueError(prediction.error)
+    return float(prediction.raw_score)
+
+
+def _ref(file: Path) -> ImageRef:
+    return ImageRef(uri=str(file), version="", name=str(file), relative=file.name)
+
+
+def _load(ref: ImageRef, at_least_px: int | None) -> Photo:
+    return decode(Path(ref.uri).read_bytes(), name=ref.name, at_least_px=at_least_px)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All draws of a set, and its first by a whole training."""
+
+    name: str
+    draws: tuple[Draw, ...]
+    product: float
+
+
+HEAD = ("set", "k", "draws", "AUROC", "95 % interval", "least", "greatest", "without",
+        "weights", "product", "here")  # fmt: skip
+
+
+def row(outcome: Outcome) -> list[str]:
+    """The figures of one set."""
+    found = [draw.auroc for draw in outcome.draws]
+    low, high = interval(found)
+    weights = [draw.weight for draw in outcome.draws]
+    counts = [f"{weights.count(w)} x {w:g}" for w in sorted(set(weights))]
+    return [
+        outcome.name,
+        str(outcome.draws[0].learned),
+        str(len(found)),
+        f"{mean(found):.4f}",
+        f"{low:.4f} to {high:.4f}",
+        f"{min(found):.4f}",
+        f"{max(found):.4f}",
+        f"{mean(draw.alone for draw in outcome.draws):.4f}",
+        ", ".join(counts),
+        f"{outcome.product:.4f}",
+        f"{found[0]:.4f}",
+    ]
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Student's 95 % interval of the mean, cut off at 1."""
+    from scipy.stats import t  # type: ignore[import-untyped]
+
+    if len(values) < 2:
+        return 0.0, 1.0
+    half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
+    return mean(values) - half, min(1.0, mean(values) + half)
+
+
+def measure(name: str, folder: Path, draws: int) -> Outcome:
+    """One set."""
+    began = time.perf_counter()
+    files = Photographs.of(folder, SETS[name])
+    checked, weight, choice = product(files, 0)
+    print(f"{name}: whole training {time.perf_counter() - began:.0f} s, {choice.candidate.name}, "
+          f"AUROC {checked:.4f}, weight {weight:g}", file=sys.stderr)  # fmt: skip
+    one = prepare(name, files, choice, memory_bank.Options())
+    found = tuple(one.draw(seed) for seed in range(draws))
+    print(f"{name}: {time.perf_counter() - began:.0f} s in all", file=sys.stderr)
+    return Outcome(name, found, checked)
+
+
+def text_of(outcomes: Sequence[Outcome]) -> str:
+    """The table, and the mean over the sets."""
+    over = mean(mean(draw.auroc for draw in outcome.draws) for outcome in outcomes)
+    table = markdown(HEAD, [row(outcome) for outcome in outcomes])
+    return f"{table}\n\nMean over {len(outcomes)} sets: {over:.4f}"
+
+
+def main() -> None:
+    """Measure every set and print a table; with --json FILE also each draw."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the sets")
+    parser.add_argument("--sets", nargs="*", default=list(SETS), help="only these sets")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="of each set")
+    parser.add_argument("--json", type=Path, help="write each draw here")
+    parser.add_argument("--page", type=Path, help="put the table between the marks of this page")
+    args = parser.parse_args()
+    outcomes = [measure(name, args.data / name, args.draws) for name in args.sets]
+    text = text_of(outcomes)
+    print(text)
+    if args.page:
+        put(args.page, LABELLED, f"{text}\n\n{about(machine())}")
+    if args.json:
+        args.json.write_text(json.dumps([asdict(o) for o in outcomes], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

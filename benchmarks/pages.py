@@ -1,0 +1,95 @@
+"""The page of all benchmarks: each command writes its own part, between its own marks.
+
+A page that is not there is made with every part still empty.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+COMPARISON, LABELLED, FALSE_ALARMS = "compare", "labelled", "false-alarms"
+
+
+def mark(part: str) -> tuple[str, str]:
+    """The lines before and after a part."""
+    return f"<!-- {part}: written by `make {part}` -->", f"<!-- /{part} -->"
+
+
+def _section(title: str, text: str, part: str) -> str:
+    return f"## {title}\n\n{text.strip()}\n\n" + "\n".join(mark(part)) + "\n"
+
+
+NEW_PAGE = "\n".join(
+    [
+        "# Benchmarks\n\nWhat the figures mean, and the commands that make them again.\n",
+        _section(
+            "walkdown beside anomalib",
+            """
+The same weights (EfficientNet-Lite2, ImageNet), the same photographs, the same machine, alternating
+runs. anomalib gets the normalisation that the weights expect, and each of its models two input
+sizes, of which the one with the higher AUROC counts (in bold); its times leave out validation,
+metrics and pictures. A fit that passes a limit is stopped, is shown as such and counts towards no
+claim. walkdown chooses its size itself, and its times hold everything: choosing how to look and the
+threshold in the fit, and copies, heat maps and records in the inspection. AUROC is of images, AUPRO
+of pixels up to 30 % false positives; both sides are measured by the same code. "walkdown, like
+patchcore" has the size, maps, grid and share of patches in the bank of anomalib's PatchCore: only
+the making differs. How to run it, and what still differs: `benchmarks/anomalib/README.md`.
+""",
+            COMPARISON,
+        ),
+        _section(
+            "With a few labelled anomalies",
+            """
+Of each set's anomalies k = min(10, half) are drawn by chance and given to the training, without
+masks; the others are judged together with test/good. 20 seeded draws a set: mean AUROC with its
+95 % interval, and the least and the greatest. Draws of one set share photographs, so that the
+interval tells the luck of the draw and nothing of other sets. "without" is the same model's AUROC
+on the same photographs when it is given no anomaly. "product" is the AUROC of one draw by a whole
+training and an inspection, "here" that of the same draw by the shorter way that all draws went,
+with each photograph's features extracted once. Nothing was tuned on these figures.
+""",
+            LABELLED,
+        ),
+        _section(
+            "Do the bounds of the false-alarm rate hold?",
+            """
+Of each set the normal photographs of train/good and test/good are pooled and split by chance again
+and again: a part is learned from and gives threshold and bounds, the rest is judged. "inside, new
+images" is how often the share of alarms among the rest lay inside the bounds told for so many new
+images (95 % by intention), "width rate / Beta" the median width of the bounds of the rate itself
+against the exact Beta interval's. Banks are small (200 rows of 144 cells a photograph), so that
+hundreds of splits are cheap: bounds must hold for any way of scoring.
+""",
+            FALSE_ALARMS,
+        ),
+    ]
+)
+
+
+def put(page: Path, part: str, text: str) -> None:
+    """Write a part of the page; the rest stays as it is.
+
+    Raises ValueError where an existing page has no marks for it.
+    """
+    start, end = mark(part)
+    whole = page.read_text(encoding="utf-8") if page.exists() else NEW_PAGE
+    before, found, rest = whole.partition(start)
+    _, ended, after = rest.partition(end)
+    if not (found and ended):
+        raise ValueError(f"{page} has no marks for the table: put the lines {start} and {end}")
+    page.write_text(f"{before}{start}\n\n{text.strip()}\n\n{end}{after}", encoding="utf-8")
+
+
+def about(machine: Mapping[str, str]) -> str:
+    """What the figures were measured on, in a line."""
+    return " · ".join(f"{k} {v}" for k, v in machine.items())
+
+
+def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    whole = [head, ["---"] * len(head), *lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in whole)
