@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from walkdown.app.versions import LIVE
+from walkdown.app.versions import LIVE, resolve
 from walkdown.errors import ImageError, SpecError
 from walkdown.imaging.decode import decode
 from walkdown.imaging.preparing import Preparation, prepared
 from walkdown.models import artefact
 from walkdown.spec import DEFAULT_MAX_PIXELS, NAME, SourceSpec
-from walkdown.training import memory_bank
+from walkdown.training import extending, memory_bank
 from walkdown.training.anomalies import Labelled
 from walkdown.types import ModelVersion
 
@@ -80,6 +80,38 @@ def train(
         workers=app.settings.workers,
         progress=progress,
         labelled=labelled,
+    )
+    return _registered(app, name, fit)
+
+
+def add(
+    app: App,
+    name: str,
+    *,
+    normal: Sequence[str],
+    demand: Demand | None = None,
+    preparation: Preparation | None = None,
+    progress: Progress,
+) -> Trained:
+    """Add normal photographs to the live version of ``name``, as its next version.
+
+    How it looks and what it learned of anomalies stays; photographs that it knows are skipped.
+    ``demand`` is what the new threshold has to meet, what the old one had to where it is None;
+    ``preparation`` should be the one that the model was trained with. Raises `NotFound` where there
+    is no such model, `TrainingError` where nothing can be added to it.
+    """
+    if demand is not None:
+        _check(name, demand)
+    source = app.sources(SourceSpec(paths=tuple(normal)))
+    refs = list(source.refs())
+    old = artefact.load(resolve(app, f"{name}@{LIVE}").digest, app.blobs)
+    fit = extending.extend(
+        old,
+        refs,
+        _loader({ref.uri: source for ref in refs}, preparation or Preparation()),
+        demand=demand,
+        workers=app.settings.workers,
+        progress=progress,
     )
     return _registered(app, name, fit)
 

@@ -99,9 +99,14 @@ def init() -> None:
     help="Prepare photographs as this pipeline file says: areas, alignment.",
 )
 @click.option("--fast", is_flag=True, help="Take the first sensible way to look, compare none.")
+@click.option(
+    "--add", is_flag=True, help="Add the normal photographs to NAME@live instead of starting anew."
+)
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Threads.")
 @workspace_option
+@click.pass_context
 def train(
+    ctx: click.Context,
     name: str,
     normal: tuple[str, ...],
     anomaly: tuple[str, ...],
@@ -113,6 +118,7 @@ def train(
     anomaly_share: float,
     pipeline: Path | None,
     fast: bool,
+    add: bool,
     workers: int | None,
 ) -> None:
     """Learn what normal looks like, from photographs of normal things.
@@ -125,13 +131,24 @@ def train(
       walkdown train cells --normal photos/normal
       walkdown train cells --normal a/*.jpg b/*.jpg --anomaly photos/broken --false-alarms 0.5%
       walkdown train cells --normal photos/normal --anomaly photos/broken --recall 90%
+      walkdown train cells --add --normal photos/more
     """
-    from walkdown.cli.train import run_train
+    from walkdown.cli.train import check_add, run_add, run_train
     from walkdown.training.demands import Demand
 
     if recall is not None and costs is not None:
         raise click.UsageError("a threshold follows from --recall or from --costs, not from both")
     demand = Demand(false_alarms, strict, recall, costs, anomaly_share)
+    if add:
+        anew = check_add(ctx)
+        run_add(
+            name,
+            normal=normal,
+            demand=demand if anew else None,
+            pipeline=pipeline,
+            workers=workers,
+        )
+        return
     run_train(
         name,
         normal=normal,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from walkdown.app.training import train
+from walkdown.app.training import add, train
 from walkdown.cli.options import open_app
 from walkdown.cli.output import shown, table
 from walkdown.cli.progress import progress
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from walkdown.training.demands import Demand
 
 SHOWN = 20
+
+_ANEW = ("anomaly", "masks", "recall", "costs", "anomaly_share", "fast")
+"""Options that mean something only where a model is trained anew."""
 
 
 def run_train(
@@ -54,6 +57,51 @@ def run_train(
     click.echo(f"next: walkdown inspect FOLDER --model {name}")
 
 
+def check_add(ctx: click.Context) -> bool:
+    """Whether a new demand is made of a model that is added to, or the old one stands.
+
+    Raises UsageError for options that can't be had without training anew.
+    """
+    given = {
+        name
+        for name in ctx.params
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    }
+    for name in _ANEW:
+        if name in given:
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} can't be had with --add, which takes normal "
+                "photographs only: train anew with all photographs, without --add"
+            )
+    return bool(given & {"false_alarms", "strict"})
+
+
+def run_add(
+    name: str,
+    *,
+    normal: Sequence[str],
+    demand: Demand | None,
+    pipeline: Path | None,
+    workers: int | None,
+) -> None:
+    """Add to a model and print."""
+    from walkdown.app.specs import preparation_of
+
+    app = open_app(workers=workers)
+    with progress() as bar:
+        added = add(
+            app,
+            name,
+            normal=normal,
+            demand=demand,
+            preparation=preparation_of(pipeline) if pipeline else Preparation(),
+            progress=bar,
+        )
+    _complain(added)
+    _print(added, figures=False)
+    click.echo(f"next: walkdown inspect FOLDER --model {name}")
+
+
 def _complain(trained: Trained) -> None:
     """What a person should look at, on standard error."""
     for file, reason in trained.left_out[:SHOWN]:
@@ -68,9 +116,9 @@ def _complain(trained: Trained) -> None:
         )
 
 
-def _print(trained: Trained) -> None:
+def _print(trained: Trained, *, figures: bool = True) -> None:
     choice, version = trained.choice, trained.version
-    if choice.figures:
+    if figures and choice.figures:
         rows = [
             ("*" if figure.chosen else "", f"{figure.auroc:.3f}", figure.candidate)
             for figure in choice.figures

@@ -15,7 +15,7 @@ import numpy as np
 
 from walkdown.errors import ImageError
 from walkdown.models.looking import InputSize
-from walkdown.training import backbones, graph, judging, planting, synthetic
+from walkdown.training import backbones, graph, judging, planting, synthetic, variants
 from walkdown.training.evidence import Evidence, Scores, ahead, mean_auroc
 from walkdown.training.judging import Banks
 
@@ -168,12 +168,7 @@ def choose(
     refs = _distinct(refs, work)
     options = candidates(typical_px)
     work.progress.start("comparing ways to look at them", len(options) + 2)
-    trials = []
-    for candidate in options:
-        trials.append(_try(candidate, _some(refs, candidate), of(candidate), work))
-        work.progress.advance()
-    best = _best(trials, work.seed)
-    figures = [Figure(t.candidate.name, t.auroc, t.seconds, chosen=t is best) for t in trials]
+    best, figures = _compare(refs, options, of, work)
     copies, more = _copies(best, refs, of(best.candidate), work)
     work.progress.advance()
     weight, heads = _weights(best, work.seed)
@@ -181,11 +176,35 @@ def choose(
     return Choice(best.candidate, best.worst_pct, copies, weight, (*figures, *more, *heads))
 
 
-def _best(trials: Sequence[_Trial], seed: int) -> _Trial:
-    """The first, unless others are clearly better; of these the best."""
-    first = trials[0].evidence
-    better = [trial for trial in trials[1:] if ahead(trial.evidence, first, by=FAR, seed=seed)]
-    return max(better, key=lambda trial: trial.auroc, default=trials[0])
+def _compare(
+    refs: Sequence[ImageRef],
+    options: Sequence[Candidate],
+    of: Callable[[Candidate], Extractor],
+    work: Work,
+) -> tuple[_Trial, list[Figure]]:
+    """The best of the candidates, and the figures of all.
+
+    What can't win any more is let go of at once: patches of all candidates are a lot of memory.
+    """
+    attempts = (
+        _try(candidate, _some(refs, candidate), of(candidate), work) for candidate in options
+    )
+    best = next(attempts)
+    first, found = best.evidence, [(best.candidate, best.auroc, best.seconds)]
+    work.progress.advance()
+    for trial in attempts:
+        found.append((trial.candidate, trial.auroc, trial.seconds))
+        best = _better(best, trial, first, work.seed)
+        work.progress.advance()
+        del trial
+    return best, [Figure(c.name, auroc, s, chosen=c == best.candidate) for c, auroc, s in found]
+
+
+def _better(best: _Trial, trial: _Trial, first: Evidence, seed: int) -> _Trial:
+    """The first, unless others are clearly better than it; of these the best."""
+    if not ahead(trial.evidence, first, by=FAR, seed=seed):
+        return best
+    return best if best.evidence is not first and best.auroc >= trial.auroc else trial
 
 
 def _distinct(refs: Sequence[ImageRef], work: Work) -> list[ImageRef]:
@@ -233,10 +252,8 @@ def _fold(
     held_out = [i for i in range(len(samples)) if i % FOLDS == at]
     others = [i for i in range(len(samples)) if i % FOLDS != at]
     rng = np.random.default_rng((seed, at))
-    pool = np.concatenate(
-        [samples[i].patches for i in others] + [copies[i] for i in others if copies]
-    )
-    patches = pool[rng.permutation(len(pool))[:POOL_CELLS]]
+    parts = [samples[i].patches for i in others] + [copies[i] for i in others if copies]
+    patches = _drawn(parts, POOL_CELLS, rng)
     facts = backbones.lite2()
     channels = tuple(facts.channels[level] for level in sorted(candidate.features.levels))
     judge, _ = Banks(channels, BANK_ROWS, seed).choose(patches)
@@ -249,6 +266,18 @@ def _fold(
         for i in held_out
     ]
     return _Fold(held_out, judge, patches, values)
+
+
+def _drawn(parts: Sequence[Patches], count: int, rng: np.random.Generator) -> Patches:
+    """At most so many random patches of all parts, without ever putting these together."""
+    ends = np.cumsum([len(part) for part in parts])
+    numbers = rng.permutation(int(ends[-1]))[:count]
+    drawn = np.empty((len(numbers), parts[0].shape[1]), dtype=np.float32)
+    for part, end in zip(parts, ends, strict=True):
+        own = numbers - (int(end) - len(part))
+        here = (own >= 0) & (own < len(part))
+        drawn[here] = part[own[here]]
+    return drawn
 
 
 def _scores(
@@ -275,22 +304,13 @@ def _copies(
     trial: _Trial, refs: Sequence[ImageRef], extractor: Extractor, work: Work
 ) -> tuple[tuple[str, ...], list[Figure]]:
     """Kinds of copies that make banks clearly better at the same defects."""
-    from walkdown.training import variants
-
     found, figures = [], []
     chosen = _some(refs, trial.candidate)
     for kind in variants.KINDS:
         began = time.perf_counter()
-        copies = planting.copies(
-            chosen, replace(work, extractor=extractor, copies=variants.copies((kind,)))
-        )
-        if len(copies) != len(trial.samples):
+        evidence = _with_copies(trial, chosen, kind, replace(work, extractor=extractor))
+        if evidence is None:
             break
-        folds = [
-            _fold(trial.samples, at, trial.candidate, work.seed, copies)
-            for at in range(len(trial.folds))
-        ]
-        evidence = (_scores(trial.samples, folds, trial.worst_pct),)
         value = mean_auroc(evidence)
         if better := ahead(evidence, trial.evidence, by=NEAR, seed=work.seed):
             found.append((value, kind))
@@ -301,6 +321,18 @@ def _copies(
     best = max(found)[1]
     figures = [replace(f, chosen=f"from {best} " in f.candidate) for f in figures]
     return variants.copies((best,)), figures
+
+
+def _with_copies(trial: _Trial, refs: Sequence[ImageRef], kind: str, work: Work) -> Evidence | None:
+    """The scores by banks that hold copies of a kind too; None where one can't be made."""
+    copies = planting.copies(refs, replace(work, copies=variants.copies((kind,))))
+    if len(copies) != len(trial.samples):
+        return None
+    folds = [
+        _fold(trial.samples, at, trial.candidate, work.seed, copies)
+        for at in range(len(trial.folds))
+    ]
+    return (_scores(trial.samples, folds, trial.worst_pct),)
 
 
 def _weights(trial: _Trial, seed: int) -> tuple[float, list[Figure]]:

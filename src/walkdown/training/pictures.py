@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image as Pictures
 
-from walkdown.errors import ImageError
+from walkdown.errors import ArtefactError, ImageError
 from walkdown.imaging.resize import resize
 from walkdown.models.bank import TILE_COLUMNS, TILE_PX
 from walkdown.parallel import ordered_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from walkdown.types import ImageRef, Photo
 
 QUALITY = 80
+
+NONE = -1
+"""In place of a tile's number: it is still to be drawn."""
+
+_DAMAGED = "the model's picture of normal patches is missing or damaged: train the model anew"
 
 
 def tile_boxes(cells: NDArray[np.int32], cell_px: int) -> NDArray[np.int32]:
@@ -33,32 +39,74 @@ def tile_boxes(cells: NDArray[np.int32], cell_px: int) -> NDArray[np.int32]:
     return boxes
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """A picture from before, as its bytes, and for each row the number of its tile, or `NONE`."""
+
+    picture: bytes
+    tiles: NDArray[np.intp]
+
+
 def draw(
     origin: NDArray[np.int32],
-    refs: Sequence[ImageRef],
+    refs: Sequence[ImageRef] | Mapping[int, ImageRef],
     photo: Callable[[ImageRef], Photo],
     *,
     workers: int,
+    drawn: Drawn | None = None,
 ) -> bytes:
-    """A JPEG of the tiles of (m, 5) origins, in their order: number of the image, box in its px."""
-    rows = -(-len(origin) // TILE_COLUMNS)
-    atlas = np.zeros((rows * TILE_PX, TILE_COLUMNS * TILE_PX, 3), dtype=np.uint8)
+    """A JPEG of the tiles of (m, 5) origins, in their order: number of the image, box in its px.
+
+    What was ``drawn`` before is taken from there, and its photographs need no ref. Raises
+    `ArtefactError` where that picture is damaged.
+    """
+    atlas = _atlas(len(origin))
+    wanted = np.ones(len(origin), dtype=bool)
+    if drawn is not None:
+        wanted = drawn.tiles == NONE
+        _copy(drawn, atlas)
 
     def fill(image: int) -> None:
         try:
             shown = photo(refs[image])
         except ImageError:
             return
-        for row in np.flatnonzero(origin[:, 0] == image):
-            down, right = divmod(int(row), TILE_COLUMNS)
-            tile = _tile(shown, origin[row, 1:])
-            atlas[down * TILE_PX :, right * TILE_PX :][:TILE_PX, :TILE_PX] = tile
+        for row in np.flatnonzero((origin[:, 0] == image) & wanted):
+            _place(atlas, int(row))[:] = _tile(shown, origin[row, 1:])
 
-    for _ in ordered_map(fill, sorted({int(i) for i in origin[:, 0]}), workers=workers):
+    for _ in ordered_map(fill, sorted({int(i) for i in origin[wanted, 0]}), workers=workers):
         pass
     buffer = io.BytesIO()
     Pictures.fromarray(atlas).save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
+
+
+def _atlas(count: int) -> NDArray[np.uint8]:
+    """An empty picture with room for so many tiles."""
+    rows = -(-count // TILE_COLUMNS)
+    return np.zeros((rows * TILE_PX, TILE_COLUMNS * TILE_PX, 3), dtype=np.uint8)
+
+
+def _place(atlas: NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
+    """The part of a picture that shows a row's tile."""
+    down, right = divmod(row, TILE_COLUMNS)
+    return atlas[down * TILE_PX :, right * TILE_PX :][:TILE_PX, :TILE_PX]
+
+
+def _copy(drawn: Drawn, atlas: NDArray[np.uint8]) -> None:
+    """Put the tiles of an older picture where their rows are now."""
+    kept = np.flatnonzero(drawn.tiles != NONE)
+    if not len(kept):
+        return
+    try:
+        with Pictures.open(io.BytesIO(drawn.picture), formats=["JPEG"]) as file:
+            old = np.asarray(file.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Pictures.DecompressionBombError) as e:
+        raise ArtefactError(f"{_DAMAGED} ({e})") from e
+    if old.shape[1] != atlas.shape[1] or old.shape[0] < _atlas(int(drawn.tiles.max()) + 1).shape[0]:
+        raise ArtefactError(f"{_DAMAGED} (it is {old.shape[1]} x {old.shape[0]} px)")
+    for row in kept:
+        _place(atlas, int(row))[:] = _place(old, int(drawn.tiles[row]))
 
 
 def _tile(photo: Photo, box: NDArray[np.int32]) -> NDArray[np.uint8]:
