@@ -116,16 +116,6 @@ def test_a_plan_resolves_stages_and_rules_in_order() -> None:
     assert [rule.severity.value for rule in made.severity] == ["high", "low"]
 
 
-@pytest.mark.parametrize(
-    ("sizes", "expected"), [((320, 640), 640), ((640, 320), 640), ((320, None), None)]
-)
-def test_the_decoder_must_serve_the_most_demanding_stage(
-    sizes: tuple[int | None, int | None], expected: int | None
-) -> None:
-    fast, fine = (ModelInfo("m", f"d{i}", input_px=px) for i, px in enumerate(sizes))
-    assert plan(models={"fast": fast, "fine": fine}).input_px == expected
-
-
 def test_the_pixel_limit_is_no_preparation() -> None:
     assert prepare_digest(PrepareSpec(max_pixels=1)) == prepare_digest(PrepareSpec())
 

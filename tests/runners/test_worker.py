@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from walkdown.models.fake import Fake, fake_artefact
 from walkdown.pipeline.plan import make_plan
 from walkdown.runners.worker import Work, look
-from walkdown.spec import OutputsSpec, one_stage
+from walkdown.spec import OutputsSpec, PipelineSpec, StageSpec, one_stage
 from walkdown.stores.memory import MemoryBlobs, MemoryRecords, MemorySource
+from walkdown.types import ModelInfo, Photo, Prediction, Verdict
 
 
 @pytest.mark.parametrize("wanted", [True, False])
@@ -33,3 +36,46 @@ def test_a_prediction_is_remembered_only_with_its_heat_map(wanted: bool) -> None
     (outcome,) = look(work, list(source.refs()))
     assert [heatmap for _, _, heatmap in outcome.cache] == list(blobs.list("heatmaps/"))
     assert bool(outcome.cache) is wanted
+
+
+class Deviation:
+    """Its raw score is the deviation of the pixels it is shown, which any other size changes."""
+
+    def __init__(self, name: str, input_px: int | None) -> None:
+        self.info = ModelInfo(f"{name}@1", f"digest of {name}", max_batch=2, input_px=input_px)
+
+    def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
+        return [Prediction(Verdict.NORMAL, 0.1, float(photo.pixels.std())) for photo in photos]
+
+
+def test_a_score_does_not_depend_on_the_other_models_of_a_pipeline() -> None:
+    """A large JPEG is decoded at the size that each model wants, whatever the others want."""
+    noise = np.random.default_rng(3).integers(0, 255, (300, 400, 3)).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).save(out, "JPEG", quality=95)
+    files = {"a.jpg": out.getvalue(), "b.jpg": out.getvalue()}
+    models = [Deviation("small", 90), Deviation("whole", None), Deviation("half", 200)]
+
+    def raw_scores(*which: Deviation) -> dict[str, float | None]:
+        names = [model.info.label.partition("@")[0] for model in which]
+        stages = tuple(StageSpec(name=name, model=name) for name in names)
+        infos = {name: model.info for name, model in zip(names, which, strict=True)}
+        source = MemorySource(files)
+        work = Work(
+            plan=make_plan(PipelineSpec(name="p", stages=stages), infos),
+            models={model.info.digest: model for model in which},
+            source=source,
+            blobs=MemoryBlobs(),
+            records=MemoryRecords(workspace="w"),
+            outputs=OutputsSpec(),
+            max_pixels=1_000_000,
+        )
+        first, second = look(work, list(source.refs()))
+        assert [s.prediction for s in first.stages] == [s.prediction for s in second.stages]
+        assert (first.width_px, first.height_px) == (400, 300)
+        return {stage.stage: stage.prediction.raw_score for stage in first.stages}
+
+    alone = raw_scores(models[0]) | raw_scores(models[1]) | raw_scores(models[2])
+    assert len(set(alone.values())) == 3
+    assert raw_scores(*models) == alone
+    assert raw_scores(*reversed(models)) == alone

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.ImageFile import ImageFile
 
-__all__ = ["decode", "from_array", "sniff"]
+__all__ = ["decode", "from_array", "reduction", "sniff"]
 
 _UPRIGHT: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -51,6 +51,17 @@ def decode(
         return _decode(data, at_least_px=at_least_px, max_pixels=max_pixels)
     except ImageError as err:
         raise ImageError(f"{name}: {err}") from err.__cause__
+
+
+def reduction(longest_px: int, at_least_px: int | None) -> int:
+    """1, 2, 4 or 8: by how much `decode` makes a JPEG of that longer side smaller.
+
+    >>> reduction(4000, 1024)
+    2
+    """
+    if at_least_px is None:
+        return 1
+    return next((by for by in (8, 4, 2) if longest_px // by >= at_least_px), 1)
 
 
 def from_array(array: NDArray[np.generic]) -> Photo:
@@ -151,7 +162,7 @@ def _read_exif(image: ImageFile) -> tuple[int, Exif]:
 
 def _shrink(image: ImageFile, at_least_px: int) -> None:
     width, height = image.size
-    scale = next((s for s in (8, 4, 2) if max(width, height) // s >= at_least_px), 1)
+    scale = reduction(max(width, height), at_least_px)
     if scale > 1:
         image.draft(None, (max(1, width // scale), max(1, height // scale)))
 

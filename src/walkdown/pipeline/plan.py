@@ -52,13 +52,6 @@ class Plan:
     prepare_digest: str
     digest: str
 
-    @property
-    def input_px(self) -> int | None:
-        """The longest side that any stage looks at; None where one wants the whole image."""
-        sizes = [stage.model.input_px for stage in self.stages]
-        known = [size for size in sizes if size is not None]
-        return max(known) if len(known) == len(sizes) else None
-
 
 def make_plan(
     spec: PipelineSpec, models: Mapping[str, ModelInfo], *, preparation: str = ""

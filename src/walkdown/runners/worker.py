@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from walkdown.errors import ImageError, WalkdownError
 from walkdown.imaging import heatmaps
-from walkdown.imaging.decode import decode
+from walkdown.imaging.decode import decode, reduction, sniff
+from walkdown.imaging.formats import HEAD_BYTES
 from walkdown.imaging.keeping import painted, without_rest
 from walkdown.imaging.preparing import Preparation, Prepared, prepared, restored
 from walkdown.pipeline.keys import cache_key, heatmap_key, image_key
@@ -64,6 +65,7 @@ class _InHand:
     outcome: Outcome
     data: bytes
     prepared: Prepared | None = None
+    reduction: int = 1
 
 
 def look(work: Work, refs: Sequence[ImageRef]) -> list[Outcome]:
@@ -106,13 +108,31 @@ def _take(work: Work, ref: ImageRef) -> _InHand:
         return _InHand(outcome, b"")
     outcome.content = hashlib.sha256(data).hexdigest()
     hand = _InHand(outcome, data)
-    try:
-        _prepare(work, hand)
-    except ImageError as e:
-        outcome.error = _reason(e, ref)
-    except MemoryError:
-        outcome.error = "there is not enough memory to decode it"
+    outcome.error = _problem(work, work.plan.stages[0], hand)
     return hand
+
+
+def _problem(work: Work, stage: Stage, hand: _InHand) -> str | None:
+    """Have the image as this stage's model wants it; why that can't be done.
+
+    No model sees one that was decoded smaller, or larger, for the sake of another model: scores
+    would depend on what else is in the pipeline.
+    """
+    at_least_px = work.preparation.at_least_px(stage.model.input_px)
+    if hand.prepared is not None and hand.reduction == _reduction(hand, at_least_px):
+        return None
+    try:
+        _prepare(work, hand, at_least_px)
+    except ImageError as e:
+        return _reason(e, hand.outcome.ref)
+    except MemoryError:
+        return "there is not enough memory to decode it"
+    return None
+
+
+def _reduction(hand: _InHand, at_least_px: int | None) -> int:
+    size = hand.outcome.width_px or 1, hand.outcome.height_px or 1
+    return reduction(max(size), at_least_px) if sniff(hand.data[:HEAD_BYTES]) == "JPEG" else 1
 
 
 def _reason(error: ImageError, ref: ImageRef) -> str:
@@ -120,12 +140,12 @@ def _reason(error: ImageError, ref: ImageRef) -> str:
     return str(error).removeprefix(f"{ref.name}: ")
 
 
-def _prepare(work: Work, hand: _InHand) -> None:
+def _prepare(work: Work, hand: _InHand, at_least_px: int | None) -> None:
     """Decode it, keep what can be decoded, and make it what models see."""
     photo = decode(
         hand.data,
         name=hand.outcome.ref.name,
-        at_least_px=work.preparation.at_least_px(work.plan.input_px),
+        at_least_px=at_least_px,
         max_pixels=work.max_pixels,
     )
     outcome = hand.outcome
@@ -133,6 +153,7 @@ def _prepare(work: Work, hand: _InHand) -> None:
     outcome.exif = photo.exif
     if work.outputs.images:
         _keep(work.blobs, image_key(photo.content), hand.data)
+    hand.reduction = _reduction(hand, at_least_px)
     hand.prepared = prepared(photo, work.preparation)
 
 
@@ -164,6 +185,8 @@ def _run_stage(
         if key in known:
             prediction, heatmap = known[key]
             hand.outcome.stages.append(_result(stage, prediction, heatmap))
+        elif problem := _problem(work, stage, hand):
+            hand.outcome.stages.append(_result(stage, failed(problem), None))
         else:
             fresh.append(hand)
     for at in range(0, len(fresh), stage.model.max_batch):
