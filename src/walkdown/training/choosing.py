@@ -163,9 +163,9 @@ def choose(
     typical_px: float,
 ) -> Choice:
     """Compare the candidates on some of the photographs. Fewer than ten are too few to compare."""
+    refs = _distinct(refs, work) if len(refs) >= MIN_SAMPLES else []
     if len(refs) < MIN_SAMPLES:
         return Choice(first_sensible(typical_px))
-    refs = _distinct(refs, work)
     options = candidates(typical_px)
     work.progress.start("comparing ways to look at them", len(options) + 2)
     best, figures = _compare(refs, options, of, work)
@@ -208,7 +208,10 @@ def _better(best: _Trial, trial: _Trial, first: Evidence, seed: int) -> _Trial:
 
 
 def _distinct(refs: Sequence[ImageRef], work: Work) -> list[ImageRef]:
-    """Evenly chosen photographs that can be decoded, each content once: a copy would leak."""
+    """Evenly chosen photographs that can be decoded, each content once: a copy would leak.
+
+    In random order, so that the first few of them are as mixed as all.
+    """
     at = np.linspace(0, len(refs) - 1, min(MAX_SAMPLES, len(refs))).round().astype(int)
     found: dict[str, ImageRef] = {}
     for i in dict.fromkeys(at.tolist()):
@@ -217,15 +220,17 @@ def _distinct(refs: Sequence[ImageRef], work: Work) -> list[ImageRef]:
         except ImageError:
             continue
         found.setdefault(photo.content, refs[i])
-    return list(found.values())
+    order = np.random.default_rng(work.seed).permutation(len(found))
+    return [list(found.values())[i] for i in order]
 
 
-def _some(refs: Sequence[ImageRef], candidate: Candidate) -> list[ImageRef]:
-    """Evenly chosen photographs, fewer of them where each has many cells."""
+def _some(refs: Sequence[ImageRef], candidate: Candidate) -> Sequence[ImageRef]:
+    """The first photographs, fewer of them where each has many cells.
+
+    So the samples of all candidates begin with the same photographs, with the same defects.
+    """
     cells = min(candidate.size.long_side_px**2 * 0.75, planting.PART_PX) / 256
-    count = int(np.clip(SAMPLE_CELLS / cells, MIN_SAMPLES, MAX_SAMPLES))
-    at = np.linspace(0, len(refs) - 1, min(count, len(refs))).round().astype(int)
-    return [refs[i] for i in dict.fromkeys(at.tolist())]
+    return refs[: int(np.clip(SAMPLE_CELLS / cells, MIN_SAMPLES, MAX_SAMPLES))]
 
 
 def _try(

@@ -46,13 +46,12 @@ def mean_auroc(evidence: Evidence, chosen: NDArray[np.intp] | slice = slice(None
 def ahead(this: Evidence, that: Evidence, *, by: float, seed: int) -> bool:
     """Whether ``this`` is better than ``that`` by so much AUROC, and not by chance.
 
-    Both are of the same samples.
-
+    Both are of the same samples in the same order; where one is of fewer, those are compared.
     The standard error is that of the bootstrap over samples (Efron, Bootstrap methods, 1979).
     """
     count = min(len(this[0].normal), len(that[0].normal))
     rng = np.random.default_rng(seed)
     drawn = (rng.integers(count, size=count) for _ in range(RESAMPLES))
     gains = [mean_auroc(this, chosen) - mean_auroc(that, chosen) for chosen in drawn]
-    gain = mean_auroc(this) - mean_auroc(that)
+    gain = mean_auroc(this, slice(count)) - mean_auroc(that, slice(count))
     return gain > max(by, ERRORS * float(np.nanstd(gains)))

@@ -104,8 +104,8 @@ class Work:
 def extract(refs: Sequence[ImageRef], work: Work) -> tuple[list[Image], list[tuple[str, str]]]:
     """Some patches of each photograph, and (name, reason) of those left out.
 
-    What can't be decoded is left out, and so is an exact copy of another photograph, which would
-    make cross-fitting lie.
+    What can't be decoded is left out, so is one of which nothing counts, and so is an exact copy of
+    another photograph, which would make cross-fitting lie.
     """
 
     def one(numbered: tuple[int, ImageRef]) -> Image | tuple[str, str]:
@@ -114,7 +114,8 @@ def extract(refs: Sequence[ImageRef], work: Work) -> tuple[list[Image], list[tup
             photo = work.extractor.photo(ref)
         except ImageError as e:
             return ref.name, str(e)
-        return _image(ref, photo, number, work)
+        image = _image(ref, photo, number, work)
+        return image if len(image.patches) else (ref.name, "all of it is ignored")
 
     work.progress.start("looking at normal photographs", len(refs))
     images: dict[str, Image] = {}

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image as Pictures
 
-from walkdown.errors import ImageError
+from walkdown.errors import ImageError, TrainingError
 from walkdown.imaging.resize import resize
-from walkdown.models.looking import CELL_PX
+from walkdown.models.looking import CELL_PX, InputSize
 from walkdown.models.memory_bank import raw_score
 from walkdown.parallel import ordered_map
 from walkdown.training import synthetic, variants
@@ -37,6 +37,9 @@ REACH_CELLS, SEEN_CELLS = 3, 8
 
 DEFECTIVE = 0.3
 """Share of a cell under a defect from which on it counts as defective."""
+
+ATTEMPTS, COUNTS = 5, 0.5
+"""How often a defect is drawn at most, for such a share of it to lie on what counts."""
 
 
 _IN_TURN = tuple(itertools.chain(*zip(synthetic.GROUP_A, synthetic.GROUP_B, strict=True)))
@@ -67,16 +70,21 @@ class Planted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """A normal photograph, or part of one: its (n, d) patches and the defects planted in it."""
+    """A normal photograph, or part of one: its (n, d) patches and the defects planted in it.
+
+    ``keep`` (n,) is the share of each cell that counts, where not all of them do.
+    """
 
     name: str
     grid: tuple[int, int]
     patches: NDArray[np.float32]
     planted: tuple[Planted, ...]
+    keep: NDArray[np.float32] | None = None
 
     def raw(self, values: NDArray[np.float32], worst_pct: float) -> float:
         """The raw score, of the values of its patches."""
-        return raw_score(values, worst_count(len(values), worst_pct))
+        counting = values if self.keep is None else values * self.keep
+        return raw_score(counting, worst_count(len(values), worst_pct))
 
     def raw_with(
         self,
@@ -89,7 +97,7 @@ class Sample:
         whole = values.reshape(self.grid).copy()
         window = whole[planted.rows, planted.columns]
         whole[planted.rows, planted.columns] = changed.reshape(window.shape)
-        return raw_score(whole, worst_count(len(values), worst_pct))
+        return self.raw(whole.ravel(), worst_pct)
 
 
 def worst_count(cells: float, worst_pct: float) -> int:
@@ -100,17 +108,18 @@ def worst_count(cells: float, worst_pct: float) -> int:
 def plant(refs: Sequence[ImageRef], work: Work, *, each: int) -> list[Sample]:
     """Samples of photographs, each with ``each`` defects, of all families in turn.
 
-    The same seed plants the same defects, whatever the scale.
+    None of what can't be decoded, or is too small for a defect to be drawn on it. The same seed
+    plants the same defects, whatever the scale.
     """
 
     def one(numbered: tuple[int, ImageRef]) -> Sample | None:
         number, ref = numbered
         try:
             photo = work.extractor.load(ref, None)
-        except ImageError:
+            rng = np.random.default_rng((work.seed, number))
+            return _sample(ref, photo, number * each, each, rng, work.extractor)
+        except (ImageError, TrainingError):
             return None
-        rng = np.random.default_rng((work.seed, number))
-        return _sample(ref, photo, number * each, each, rng, work.extractor)
 
     found = ordered_map(one, enumerate(refs), workers=work.workers)
     return [sample for sample in found if sample is not None]
@@ -125,7 +134,8 @@ def copies(refs: Sequence[ImageRef], work: Work) -> list[NDArray[np.float32]]:
             photo = work.extractor.load(ref, None)
         except ImageError:
             return None
-        image = _scaled(photo, np.random.default_rng((work.seed, number)), work.extractor)[1]
+        pixels, _ = _part(photo, np.random.default_rng((work.seed, number)))
+        image = _scaled(photo, pixels, work.extractor)
         looks = [variants.changed(image, copy) for copy in work.copies]
         return np.concatenate([_columns(work.extractor.of(look)) for look in looks])
 
@@ -141,38 +151,78 @@ def _sample(
     rng: np.random.Generator,
     extractor: Extractor,
 ) -> Sample:
-    pixels, image = _scaled(photo, rng, extractor)
+    pixels, keep = _part(photo, rng)
+    image = _scaled(photo, pixels, extractor)
     height, width = image.shape[1:3]
     planted = []
     for at in range(each):
         family = _IN_TURN[(first + at) % len(_IN_TURN)]
-        damaged, mask = synthetic.defect(pixels, family, rng)
+        damaged, mask = _defect(pixels, keep, family, rng)
         planted.append(_planted(family.name, damaged, mask, (width, height), extractor))
     patches = _columns(extractor.of(image))
-    return Sample(ref.name, (height // CELL_PX, width // CELL_PX), patches, tuple(planted))
+    shares = None if keep is None else _drawn(keep, (width // CELL_PX, height // CELL_PX)).ravel()
+    grid = (height // CELL_PX, width // CELL_PX)
+    return Sample(ref.name, grid, patches, tuple(planted), shares)
 
 
-def _scaled(
-    photo: Photo, rng: np.random.Generator, extractor: Extractor
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The part of a photograph that stands for it, and the same as (1, h, w, 3), scaled."""
-    pixels = part(photo.pixels, rng)
-    share = max(pixels.shape[:2]) / max(photo.pixels.shape[:2])
-    side, step = extractor.size.long_side_px * share, 2 * CELL_PX
-    scale = side / max(pixels.shape[:2])
-    height, width = (max(2, round(s * scale / step)) * step for s in pixels.shape[:2])
-    return pixels, resize(pixels, width_px=width, height_px=height)[None]
+def _defect(
+    pixels: NDArray[np.uint8],
+    keep: NDArray[np.float32] | None,
+    family: synthetic.Family,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """A defect on what counts of the (h, w) pixels: within the box around it, mostly on it."""
+    if keep is None:
+        return synthetic.defect(pixels, family, rng)
+    rows, columns = (np.flatnonzero(keep.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        raise ImageError("all of it is ignored")
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    for _ in range(ATTEMPTS):
+        part, changed = synthetic.defect(np.ascontiguousarray(pixels[box]), family, rng)
+        if keep[box][changed].mean() >= COUNTS:
+            break
+    damaged, mask = pixels.copy(), np.zeros(pixels.shape[:2], dtype=np.bool_)
+    damaged[box], mask[box] = part, changed
+    return damaged, mask
 
 
-def part(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The photograph, or a random part of it of the same shape where it is very large."""
+def _scaled(photo: Photo, pixels: NDArray[np.uint8], extractor: Extractor) -> NDArray[np.uint8]:
+    """Pixels of a photograph, or of a part of it, as (1, h, w, 3), at the scale of the whole."""
+    size = extractor.size
+    width, height = photo.width_px, photo.height_px
+    if pixels.shape != photo.pixels.shape:
+        height, width = pixels.shape[:2]
+        share = max(height, width) / max(photo.pixels.shape[:2])
+        times = max(1, round(size.long_side_px * share / size.multiple_px))
+        size = InputSize(times * size.multiple_px, size.multiple_px)
+    width, height = size.of(width, height)
+    return resize(pixels, width_px=width, height_px=height)[None]
+
+
+def _part(
+    photo: Photo, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+    """The photograph, or a random part of it of the same shape where it is very large.
+
+    With it the share of each of its pixels that counts, if not all do.
+    """
+    pixels = photo.pixels
     height, width = pixels.shape[:2]
+    keep = None if photo.keep is None else _drawn(photo.keep, (width, height))
     scale = (PART_PX / (height * width)) ** 0.5
     if scale >= 1.0:
-        return pixels
+        return pixels, keep
     tall, wide = round(height * scale), round(width * scale)
     top, left = int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
-    return pixels[top : top + tall, left : left + wide]
+    place = slice(top, top + tall), slice(left, left + wide)
+    return pixels[place], None if keep is None else keep[place]
+
+
+def _drawn(shares: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Shares on another grid, of that (width, height)."""
+    drawn = Pictures.fromarray(shares).resize(size, Pictures.Resampling.BOX)
+    return np.asarray(drawn, dtype=np.float32)
 
 
 def _planted(
@@ -200,8 +250,7 @@ def _planted(
 def _shares(mask: NDArray[np.bool_], size_px: tuple[int, int]) -> NDArray[np.float32]:
     """The share of each cell that is under a mask, never nothing at all."""
     grid = (size_px[0] // CELL_PX, size_px[1] // CELL_PX)
-    drawn = Pictures.fromarray(mask.astype(np.float32)).resize(grid, Pictures.Resampling.BOX)
-    shares = np.asarray(drawn, dtype=np.float32)
+    shares = _drawn(mask.astype(np.float32), grid)
     if not shares.any():
         row, column = (int(v.mean()) for v in np.nonzero(mask))
         shares = np.zeros((grid[1], grid[0]), np.float32)
