@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 MIN_SIDE_PX, MAX_SIDE_PX = 384, 1024
 """Least side that photographs are scaled to, and the largest that is looked at in one piece."""
 
+NEARLY_ONE_PIECE = 1.2
+"""Times that side up to which a photograph is made smaller instead of cut into tiles."""
+
 MAX_TILED_PX = 4096
 """Largest side that is looked at in tiles."""
 
@@ -48,6 +51,9 @@ WORST_PCT = (1.0, 0.2)
 WEIGHTS = (0.25,)
 """How much say a head of synthetic defects may get, where the bank has 1: with more it finds
 planted defects still better, and real ones worse (docs/experiments.md)."""
+
+MIN_PHOTOS = 20
+"""Photographs from which on anything is compared: of fewer, chance would choose."""
 
 FAR, NEAR = 0.05, 0.02
 """AUROC by which another way to look must be ahead of the first sensible one, and copies or a head
@@ -131,28 +137,36 @@ class _Fold:
 
 
 def first_sensible(typical_px: float) -> Candidate:
-    """The candidate that is taken without asking: photographs in their own size, within limits."""
-    side = _multiple(np.clip(typical_px, MIN_SIDE_PX, MAX_SIDE_PX))
+    """The candidate that is taken without asking: photographs in their own size, within limits.
+
+    Large ones are looked at in tiles: who takes large photographs looks for small defects.
+    """
+    side = _multiple(np.clip(typical_px, MIN_SIDE_PX, MAX_TILED_PX))
     features = FINE if side >= FINE_FROM_PX else WIDE
-    return Candidate(InputSize(side, graph.MULTIPLE_PX), features)
+    return Candidate(_size(side), features)
 
 
 def candidates(typical_px: float) -> list[Candidate]:
     """What is worth comparing for photographs of that longer side; the first sensible one first."""
     first = first_sensible(typical_px)
-    sides = [first.size.long_side_px]
-    if sides[0] < 768:
-        sides.append(_multiple(sides[0] * 4 / 3))
-    if sides[0] >= 640:
-        sides.append(_multiple(sides[0] * 2 / 3))
-    sizes = [InputSize(side, graph.MULTIPLE_PX) for side in sides]
-    sizes += [
-        InputSize(_multiple(side), graph.MULTIPLE_PX, MAX_SIDE_PX)
-        for side in sorted({min(typical_px, MAX_TILED_PX / 2), min(typical_px, MAX_TILED_PX)})
-        if side > MAX_SIDE_PX * 1.2
-    ]
+    own = first.size.long_side_px
+    sides = [own]
+    if own < 768:
+        sides.append(_multiple(own * 4 / 3))
+    if own >= 640:
+        sides.append(_multiple(own * 2 / 3))
+    if first.size.tile_px:
+        sides.append(MAX_SIDE_PX)
+    sizes = [_size(side) for side in sides]
     both = [Candidate(size, features) for size in sizes for features in (WIDE, FINE)]
     return sorted(both, key=lambda c: c != first)
+
+
+def _size(side_px: int) -> InputSize:
+    """In one piece if that is possible, or nearly so, and else in tiles."""
+    if side_px > MAX_SIDE_PX * NEARLY_ONE_PIECE:
+        return InputSize(side_px, graph.MULTIPLE_PX, MAX_SIDE_PX)
+    return InputSize(min(side_px, MAX_SIDE_PX), graph.MULTIPLE_PX)
 
 
 def choose(
@@ -162,8 +176,8 @@ def choose(
     *,
     typical_px: float,
 ) -> Choice:
-    """Compare the candidates on some of the photographs. Fewer than ten are too few to compare."""
-    refs = _distinct(refs, work) if len(refs) >= MIN_SAMPLES else []
+    """Compare the candidates on some of the photographs, unless these are too few for it."""
+    refs = _distinct(refs, work) if len(refs) >= MIN_PHOTOS else []
     if len(refs) < MIN_SAMPLES:
         return Choice(first_sensible(typical_px))
     options = candidates(typical_px)
