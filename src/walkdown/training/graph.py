@@ -53,11 +53,15 @@ class Scaling:
 
     def apply(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, d) raw patches to (n, d) scaled ones."""
-        return (patches - self.shift) * self.scale
+        # In place: a pool of patches is large, and one more copy of it is the peak of a fit.
+        scaled: NDArray[np.float32] = patches - self.shift
+        scaled *= self.scale
+        return scaled
 
     def standardise(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, d) raw patches as heads see them: standardised and cut off at `LIMIT`."""
-        cells: NDArray[np.float32] = self.apply(patches) / self.weight
+        cells = self.apply(patches)
+        cells /= self.weight
         return np.clip(cells, -LIMIT, LIMIT, out=cells)
 
 

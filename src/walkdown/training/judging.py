@@ -77,10 +77,10 @@ def synthetic_lesson(judge: graph.Judge, normal: Patches, planted: Patches, *, s
     """What cells with synthetic defects, (m, d) raw, have that normal ones have not."""
     rng = np.random.default_rng(seed)
     chosen = normal[rng.permutation(len(normal))[:NORMAL_CELLS]]
-    scaling = judge.scaling
-    mlp = head.fit_mlp(scaling.standardise(chosen), scaling.standardise(planted), rng=rng)
+    scaling, spread = judge.scaling, chosen[:SPREAD_CELLS].copy()
+    mlp = head.fit_mlp(_standardised(chosen, scaling), scaling.standardise(planted), rng=rng)
     layers = ((mlp.inner.T, mlp.inner_bias), (mlp.outer.T, mlp.outer_bias))
-    return _in_units(judge, layers, chosen[:SPREAD_CELLS])
+    return _in_units(judge, layers, spread)
 
 
 def labelled_lesson(
@@ -89,9 +89,17 @@ def labelled_lesson(
     """What the worst cells of labelled anomalies, (m, d) raw, have that normal ones have not."""
     rng = np.random.default_rng(seed)
     chosen = normal[rng.permutation(len(normal))[:NORMAL_CELLS]]
-    scaling = judge.scaling
-    linear = head.fit_linear(scaling.standardise(chosen), scaling.standardise(defective))
-    return _in_units(judge, ((linear.weights.T, linear.bias),), chosen[:SPREAD_CELLS])
+    scaling, spread = judge.scaling, chosen[:SPREAD_CELLS].copy()
+    linear = head.fit_linear(_standardised(chosen, scaling), scaling.standardise(defective))
+    return _in_units(judge, ((linear.weights.T, linear.bias),), spread)
+
+
+def _standardised(patches: Patches, scaling: graph.Scaling) -> Patches:
+    """The same array, with what heads see in place of raw patches: there is no room for both."""
+    for at in range(0, len(patches), SPREAD_CELLS):
+        part = slice(at, at + SPREAD_CELLS)
+        patches[part] = scaling.standardise(patches[part])
+    return patches
 
 
 def _in_units(

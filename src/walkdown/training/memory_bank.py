@@ -19,7 +19,7 @@ from walkdown.models import artefact, memory_bank
 from walkdown.models.bank import Bank
 from walkdown.models.looking import CELL_PX
 from walkdown.training import anomalies as labelled_anomalies
-from walkdown.training import backbones, choosing, graph, judging, pictures, planting
+from walkdown.training import backbones, choosing, estimates, graph, judging, pictures, planting
 from walkdown.training.crossfit import WEIGHTS, Learned, cross_fit
 from walkdown.training.demands import Demand
 from walkdown.training.extraction import Extractor, Work, extract
@@ -130,6 +130,7 @@ def fit(
     first = choosing.first_sensible(typical)
     work = Work(extractor_of(first, load), 1, options.seed, workers, progress)
     choice = options.choice or choosing.Choice(first)
+    _tell(refs, choice.candidate, typical, options, work)
     if options.choice is None and not options.fast:
         choice = choosing.choose(refs, lambda c: extractor_of(c, load), work, typical_px=typical)
     work = replace(
@@ -330,6 +331,29 @@ def extractor_of(candidate: Candidate, load: Load) -> Extractor:
     """What extracts a candidate's patches."""
     whole = graph.extractor(trunk(candidate), candidate.features)
     return Extractor(memory_bank.open_graph(whole, threads=1), load, candidate.size)
+
+
+def _tell(
+    refs: Sequence[ImageRef], candidate: Candidate, typical: float, options: Options, work: Work
+) -> None:
+    """Say what the fit will take, before it begins."""
+    compares = options.choice is None and not options.fast
+    network = sum(len(tensor.raw_data) for tensor in trunk(candidate).initializers)
+    plan = estimates.Plan(
+        photographs=len(refs),
+        candidate=candidate,
+        compared=choosing.candidates(typical) if compares else (),
+        rows=options.rows(candidate),
+        depth=depth(candidate),
+        pool_numbers=options.pool_numbers,
+        folds=options.folds,
+        calibrate=options.calibrate,
+        workers=work.workers,
+        network_mib=network / estimates.MIB,
+    )
+    measured = estimates.measure(refs, work.extractor, clock=estimates.now)
+    if measured:
+        work.progress.note(estimates.estimate(plan, measured).sentence)
 
 
 def typical_px(refs: Sequence[ImageRef], load: Load) -> float:
