@@ -90,29 +90,29 @@ def _defective(
     image = scaled(photo, extractor.size)
     grid = (image.shape[1] // CELL_PX, image.shape[2] // CELL_PX)
     keep = counting(photo, (image.shape[1], image.shape[2]))
-    weight = _under(which, grid) if which.mask else keep
+    weight = keep if which.mask is None else _under(which.mask, grid)
     parts, values = [], []
     for window, core in extractor.windows(image):
         patches = core.reshape(len(core), -1)
         found = session.run(["values"], {"patches": patches})[0]
         if weight is not None:
-            share = weight[window.of_grid].ravel()
-            found = found * (share if not which.mask else share >= UNDER_MASK)
+            found = found * weight[window.of_grid].ravel()
         worst = np.argsort(-found, kind="stable")[:WORST_AT_MOST]
         parts.append(patches[:, worst].T)
         values.append(found[worst])
     value = np.concatenate(values)
     order = np.argsort(-value, kind="stable")
-    count = int(np.clip(WORST_SHARE * grid[0] * grid[1], WORST_AT_LEAST, WORST_AT_MOST))
-    if which.mask:
-        count = int(np.clip(np.count_nonzero(value > 0.0), 1, WORST_AT_MOST))
+    count = WORST_AT_MOST
+    if which.mask is None:
+        count = int(np.clip(WORST_SHARE * grid[0] * grid[1], WORST_AT_LEAST, WORST_AT_MOST))
+    count = min(count, max(1, np.count_nonzero(value > 0.0)))
     return np.ascontiguousarray(np.concatenate(parts)[order[:count]])
 
 
-def _under(which: Labelled, grid: tuple[int, int]) -> NDArray[np.float32]:
-    """The share of each cell under the mask; at least one cell is under it."""
+def _under(data: bytes, grid: tuple[int, int]) -> NDArray[np.float32]:
+    """1 for each cell under the mask, at least one of them, and 0 for the others."""
     try:
-        with Image.open(io.BytesIO(which.mask or b"")) as file:
+        with Image.open(io.BytesIO(data)) as file:
             mask = np.asarray(file.convert("L"), dtype=np.float32)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:
         raise ImageError(f"its mask can't be read: {e}") from e

@@ -92,12 +92,13 @@ def cross_fit(
     ``learn(normal, anomalies)`` takes the numbers of those that may be learned from. Of more than
     ``at_most`` normal photographs evenly chosen ones are judged.
     """
+    folds = min(folds, len(normal))
     fold_of = _folds(len(normal), folds, work.seed)
     anomaly_fold_of = _folds(len(anomalies), folds, work.seed)
     chosen = set(range(0, len(normal), max(1, -(-len(normal) // at_most))))
     work.progress.start("checking each photograph against the others", len(chosen) + len(anomalies))
     judged: tuple[list[Judged], list[Judged]] = ([], [])
-    for fold in range(min(folds, len(normal))):
+    for fold in range(folds):
         learned = learn(_others(fold_of, fold), _others(anomaly_fold_of, fold))
         session = judging.open_judge(learned.judge)
         look = partial(_judge, Looker(work.extractor, session, learned, worst_cells), work)
