@@ -48,9 +48,9 @@ Of each set's anomalies k = min(10, half) are drawn by chance and given to the t
 masks; the others are judged together with test/good. 20 seeded draws a set: mean AUROC with its
 95 % interval, and the least and the greatest. Draws of one set share photographs, so that the
 interval tells the luck of the draw and nothing of other sets. "without" is the same model's AUROC
-on the same photographs when it is given no anomaly. "product" is the AUROC of one draw by a whole
-training and an inspection, "here" that of the same draw by the shorter way that all draws went,
-with each photograph's features extracted once. Nothing was tuned on these figures.
+on the same photographs when it is given no anomaly. Each photograph's features are extracted once
+for all draws; the first draw is also made by a whole training and inspection, and "off by" is the
+greatest difference of raw scores between the two ways. Nothing was tuned on these figures.
 """,
             LABELLED,
         ),
