@@ -37,7 +37,7 @@ def png(mask: NDArray[np.uint8]) -> bytes:
 
 
 def greys(anomaly: Anomaly) -> list[float]:
-    return anomaly.defective[:, 0].tolist()
+    return [float(grey) for grey in anomaly.defective[:, 0]]
 
 
 def test_without_a_mask_the_worst_cells_stand_for_the_defect(shelf: Shelf) -> None:

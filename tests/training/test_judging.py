@@ -93,3 +93,13 @@ def test_one_seed_gives_one_bank_and_one_head() -> None:
     ]
     assert np.array_equal(lessons[0].layers[0][0], lessons[1].layers[0][0])
     assert not np.array_equal(lessons[0].layers[0][0], lessons[2].layers[0][0])
+
+
+def test_of_no_defects_nothing_is_learned() -> None:
+    """All of them may be small beside a cell, in small photographs."""
+    judge, _ = Banks(DEPTH, 50, 0).choose(normal(600))
+    lesson = judging.synthetic_lesson(judge, normal(600), odd(0), seed=0)
+    assert not lesson(judge.scaling.standardise(odd(10))).any()
+    taught = replace(judge, heads=(lesson.head(0.25),))
+    plain, same = (judging.values(judging.open_judge(j), odd(10)) for j in (judge, taught))
+    assert np.array_equal(plain, same)

@@ -105,7 +105,7 @@ def _defective(
     count = WORST_AT_MOST
     if which.mask is None:
         count = int(np.clip(WORST_SHARE * grid[0] * grid[1], WORST_AT_LEAST, WORST_AT_MOST))
-    count = min(count, max(1, np.count_nonzero(value > 0.0)))
+    count = min(count, max(1, int(np.count_nonzero(value > 0.0))))
     return np.ascontiguousarray(np.concatenate(parts)[order[:count]])
 
 

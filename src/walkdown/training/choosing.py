@@ -157,7 +157,7 @@ def candidates(typical_px: float) -> list[Candidate]:
         sides.append(_multiple(own * 2 / 3))
     if first.size.tile_px:
         sides.append(MAX_SIDE_PX)
-    sizes = [_size(side) for side in sides]
+    sizes = dict.fromkeys(_size(side) for side in sides)
     both = [Candidate(size, features) for size in sizes for features in (WIDE, FINE)]
     return sorted(both, key=lambda c: c != first)
 

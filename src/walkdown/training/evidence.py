@@ -55,3 +55,22 @@ def ahead(this: Evidence, that: Evidence, *, by: float, seed: int) -> bool:
     gains = [mean_auroc(this, chosen) - mean_auroc(that, chosen) for chosen in drawn]
     gain = mean_auroc(this, slice(count)) - mean_auroc(that, slice(count))
     return gain > max(by, ERRORS * float(np.nanstd(gains)))
+
+
+def least_as_good(
+    normal: NDArray[np.float64], bad: NDArray[np.float64], *, by: float
+) -> tuple[int, list[float]]:
+    """The first of w ways that is as good as the best, and the AUROC of each.
+
+    ``normal`` (n, w) and ``bad`` (m, w) are raw scores of the same photographs by each way. As good
+    is what the best is not ahead of by so much AUROC, or by one standard error of the difference
+    (DeLong et al., Comparing the areas under correlated ROC curves, 1988).
+    """
+    wins = (bad[:, None] > normal) + 0.5 * (bad[:, None] == normal)
+    aurocs = wins.mean(axis=(0, 1))
+    best = int(aurocs.argmax())
+    behind = wins[..., best, None] - wins
+    variances = [behind.mean(axis=axis) for axis in (0, 1)]
+    error = np.sqrt(sum(v.var(axis=0, ddof=len(v) > 1) / len(v) for v in variances))
+    as_good = aurocs >= aurocs[best] - np.maximum(by, error)
+    return int(as_good.argmax()), aurocs.tolist()

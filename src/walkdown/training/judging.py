@@ -74,7 +74,12 @@ class Lesson:
 
 
 def synthetic_lesson(judge: graph.Judge, normal: Patches, planted: Patches, *, seed: int) -> Lesson:
-    """What cells with synthetic defects, (m, d) raw, have that normal ones have not."""
+    """What cells with synthetic defects, (m, d) raw, have that normal ones have not.
+
+    Of no such cell nothing is learned: the head adds nothing.
+    """
+    if not len(planted):
+        return Lesson(((np.zeros((1, normal.shape[1]), np.float32), np.zeros(1, np.float32)),))
     rng = np.random.default_rng(seed)
     chosen = normal[rng.permutation(len(normal))[:NORMAL_CELLS]]
     scaling, spread = judge.scaling, chosen[:SPREAD_CELLS].copy()

@@ -14,7 +14,6 @@ import numpy as np
 
 from walkdown.errors import ImageError, TrainingError
 from walkdown.evaluate import scores, thresholds
-from walkdown.evaluate.metrics import auroc
 from walkdown.models import artefact, memory_bank
 from walkdown.models.bank import Bank
 from walkdown.models.looking import CELL_PX
@@ -22,6 +21,7 @@ from walkdown.training import anomalies as labelled_anomalies
 from walkdown.training import backbones, choosing, estimates, graph, judging, pictures, planting
 from walkdown.training.crossfit import WEIGHTS, Learned, cross_fit
 from walkdown.training.demands import Demand
+from walkdown.training.evidence import least_as_good
 from walkdown.training.extraction import Extractor, Work, extract
 from walkdown.training.judging import Banks
 
@@ -253,11 +253,8 @@ def _evaluate(normal: Sequence[Judged], bad: Sequence[Judged]) -> tuple[Evaluati
     """
     if not bad:
         return None, 0
-    aurocs = [
-        auroc([n.raw[at] for n in normal], [b.raw[at] for b in bad]) for at in range(len(WEIGHTS))
-    ]
-    enough = max(aurocs) - HEAD_CLEARLY
-    at = next(at for at, value in enumerate(aurocs) if value >= enough)
+    raw = (np.array([judged.raw for judged in group]) for group in (normal, bad))
+    at, aurocs = least_as_good(*raw, by=HEAD_CLEARLY)
     return Evaluation(len(bad), aurocs[at], aurocs[0], WEIGHTS[at]), at
 
 
