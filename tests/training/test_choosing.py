@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from walkdown.models.looking import InputSize
+from walkdown.training import choosing, graph, head, judging, planting
+from walkdown.training.choosing import Candidate, Choice
+
+if TYPE_CHECKING:
+    from tests.training.conftest import Shelf
+
+Draw = Callable[..., NDArray[np.uint8]]
+
+
+@given(st.floats(1, 30_000))
+def test_candidates_begin_with_the_first_sensible_one(typical_px: float) -> None:
+    found = choosing.candidates(typical_px)
+    assert found[0] == choosing.first_sensible(typical_px)
+    assert len(found) == len(set(found)) >= 4
+    for candidate in found:
+        size = candidate.size
+        assert size.long_side_px % graph.MULTIPLE_PX == 0
+        assert 256 <= size.long_side_px <= choosing.MAX_TILED_PX
+        assert size.tile_px or size.long_side_px <= choosing.MAX_SIDE_PX
+
+
+def test_large_photographs_may_be_looked_at_in_tiles() -> None:
+    tiled = {c.size.long_side_px for c in choosing.candidates(4000.0) if c.size.tile_px}
+    assert 4000 in tiled
+    assert not any(c.size.tile_px for c in choosing.candidates(1000.0))
+
+
+@pytest.fixture
+def of_weaves(shelf: Shelf, weave: Draw) -> Callable[..., Choice]:
+    """Chooses, with the real network, between one way and another for tiny weaves."""
+
+    def choose(distinct: int, copies: int = 0, broken: int = 0) -> Choice:
+        refs = [shelf.add(f"{i}", weave(i % distinct, 96, 96)) for i in range(distinct + copies)]
+        refs += [shelf.add(f"broken{i}", None) for i in range(broken)]
+        work = shelf.network(Candidate(InputSize(96, 32), choosing.WIDE))
+        return choosing.choose(refs, lambda c: shelf.network(c).extractor, work, typical_px=96.0)
+
+    return choose
+
+
+@pytest.fixture
+def two_ways(monkeypatch: pytest.MonkeyPatch) -> list[Candidate]:
+    both = [
+        Candidate(InputSize(side, 32), features)
+        for side, features in ((96, choosing.WIDE), (64, choosing.FINE))
+    ]
+    monkeypatch.setattr(choosing, "candidates", lambda _: both)
+    monkeypatch.setattr(head, "fit_mlp", partial(head.fit_mlp, steps=5))
+    return both
+
+
+def test_the_same_photographs_are_chosen_alike_each_time(
+    of_weaves: Callable[..., Choice], two_ways: list[Candidate]
+) -> None:
+    one, again = of_weaves(21), of_weaves(21)
+    assert replace(one, figures=()) == replace(again, figures=())
+    assert [f.auroc for f in one.figures] == [f.auroc for f in again.figures]
+    assert [f.candidate for f in one.figures[:2]] == [c.name for c in two_ways]
+    assert [f.chosen for f in one.figures[:2]].count(True) == 1
+    assert all(0.0 <= f.auroc <= 1.0 for f in one.figures)
+
+
+@pytest.mark.parametrize("given", [(9, 0, 0), (1, 24, 0), (8, 14, 0), (9, 0, 15), (1, 0, 22)])
+def test_too_few_that_differ_are_not_compared(
+    of_weaves: Callable[..., Choice], given: tuple[int, int, int]
+) -> None:
+    assert of_weaves(*given) == Choice(choosing.first_sensible(96.0))
+
+
+def test_a_fold_holds_nothing_of_the_samples_that_it_judges() -> None:
+    """Each sample has patches of its own: a bank that holds them is at no distance from them."""
+    rng = np.random.default_rng(0)
+    depth = 48 + 88 + 120 + 352
+    samples = [
+        planting.Sample(
+            str(i), (2, 3), rng.normal(10.0 * i, 1.0, (6, depth)).astype(np.float32), ()
+        )
+        for i in range(7)
+    ]
+    copies = [sample.patches + 100.0 for sample in samples]
+    held = []
+    for at in range(choosing.FOLDS):
+        candidate = Candidate(InputSize(96, 32), choosing.WIDE)
+        for others in ((), copies):
+            fold = choosing._fold(samples, at, candidate, 0, others)
+            assert min(float(values.min()) for values, _ in fold.values) > 0.1
+            for i in fold.held_out:
+                theirs = np.concatenate([samples[i].patches, copies[i]])
+                assert not (theirs[:, None] == fold.patches[None]).all(axis=2).any()
+        held += fold.held_out
+    assert sorted(held) == list(range(7))
+
+
+def test_a_head_learns_from_no_sample_that_it_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    depth = 48 + 88 + 120 + 352
+    rng = np.random.default_rng(0)
+
+    def sample(i: int) -> planting.Sample:
+        def planted(family: str) -> planting.Planted:
+            cells = np.full((6, depth), 100.0 + i, np.float32)
+            share = np.array([1, 1, 1, 0, 0, 0], np.float32)
+            return planting.Planted(family, slice(0, 2), slice(0, 3), cells, share)
+
+        patches = rng.normal(size=(6, depth)).astype(np.float32) + i
+        return planting.Sample(str(i), (2, 3), patches, (planted("crack"), planted("scratch")))
+
+    samples = [sample(i) for i in range(6)]
+    candidate = Candidate(InputSize(96, 32), choosing.WIDE)
+    fold = choosing._fold(samples, 0, candidate, 0)
+    trial = choosing._Trial(candidate, samples, [fold], (), 1.0, 0.0)
+    taught: list[NDArray[np.float32]] = []
+
+    def lesson(
+        judge: object, normal: NDArray[np.float32], bad: NDArray[np.float32], **_: int
+    ) -> None:
+        taught.extend((normal, bad))
+
+    monkeypatch.setattr(judging, "synthetic_lesson", lesson)
+    choosing._lesson(trial, fold, frozenset({"crack"}), 0)
+    normal, bad = taught
+    assert sorted(set(bad[:, 0].tolist())) == [100.0 + i for i in range(6) if i % 3]
+    assert len(bad) == 4 * 3
+    assert not {100.0 + i for i in fold.held_out} & set(normal[:, 0].tolist())
+
+
+def test_all_candidates_begin_with_the_same_photographs(shelf: Shelf, weave: Draw) -> None:
+    refs = [shelf.add(f"{i}", weave(i, 64, 64)) for i in range(40)]
+    distinct = choosing._distinct(refs, shelf.means())
+    small, large = (
+        choosing._some(distinct, Candidate(InputSize(side, 32), choosing.FINE))
+        for side in (384, 1024)
+    )
+    assert len(small) == choosing.MAX_SAMPLES > len(large) >= choosing.MIN_SAMPLES
+    assert [ref.name for ref in small[: len(large)]] == [ref.name for ref in large]
+    assert {int(ref.name) // 20 for ref in large} == {0, 1}
