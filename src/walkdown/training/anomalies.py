@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from walkdown.errors import ImageError
-from walkdown.models.bank import Types
+from walkdown.models.bank import NAMED_BY, Types
 from walkdown.models.looking import CELL_PX, counting, scaled
 from walkdown.parallel import ordered_map
 from walkdown.training import judging
@@ -31,9 +31,6 @@ WORST_SHARE, WORST_AT_LEAST, WORST_AT_MOST = 0.02, 4, 200
 
 UNDER_MASK = 0.3
 """Share of a cell under a mask from which on it shows the defect."""
-
-NAMED_BY = 20
-"""Worst cells that a defect is named by, at most."""
 
 
 @dataclass(frozen=True, slots=True)

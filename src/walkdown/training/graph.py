@@ -17,6 +17,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from walkdown.models.bank import LIMIT
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -27,9 +29,6 @@ MULTIPLE_PX = 32
 OPSET, IR_VERSION = 17, 9
 BANK_ROWS = 1024
 """Bank rows of one product in the graph: its result stays in the processor's cache."""
-
-LIMIT = 8.0
-"""Standard deviations at which heads cut off a channel: no cell may outshout what was learned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from walkdown.models import memory_bank
 from walkdown.training import coreset, graph, head
@@ -83,7 +84,10 @@ def synthetic_lesson(judge: graph.Judge, normal: Patches, planted: Patches, *, s
     rng = np.random.default_rng(seed)
     chosen = normal[rng.permutation(len(normal))[:NORMAL_CELLS]]
     scaling, spread = judge.scaling, chosen[:SPREAD_CELLS].copy()
-    mlp = head.fit_mlp(_standardised(chosen, scaling), scaling.standardise(planted), rng=rng)
+    cells, defective = _standardised(chosen, scaling), scaling.standardise(planted)
+    # Its products are too small to be shared out: threads would mostly wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        mlp = head.fit_mlp(cells, defective, rng=rng)
     layers = ((mlp.inner.T, mlp.inner_bias), (mlp.outer.T, mlp.outer_bias))
     return _in_units(judge, layers, spread)
 
