@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from walkdown.models.bank import OTHER
+from walkdown.models.bank import OTHER, Bank
 from walkdown.training import anomalies, graph
 from walkdown.training.anomalies import Anomaly, Labelled
-from walkdown.types import ImageRef
+from walkdown.types import ImageRef, Region
 
 if TYPE_CHECKING:
     from tests.training.conftest import Shelf
@@ -131,3 +132,28 @@ def test_one_example_names_nothing() -> None:
     assert mixed.names == ("stain",)
     unnamed = [Anomaly(a.ref, a.content, None, a.defective) for a in kinds(0, 3, ("crack", 0))]
     assert anomalies.types(unnamed, unit_judge()) is None
+
+
+def test_a_region_is_named_by_as_many_cells_as_the_types_were_learned_from() -> None:
+    """One cell differs far more from its kind than the mean of many."""
+    scaling = unit_judge().scaling
+    types = anomalies.types(kinds(0, 8, ("crack", 0), ("stain", 5)), unit_judge())
+    bank = Bank(
+        scaling.shift,
+        scaling.scale,
+        scaling.weight,
+        rows=np.zeros((1, 12), np.float32),
+        origin=np.zeros((1, 5), np.int32),
+        images=("a",),
+        types=types,
+    )
+    cells = np.zeros((6, 10), np.float32)
+    cells[:, :5] = 1.0
+    region = Region((0, 0, 80, 96), 50.0, 0.9)
+    found = []
+    for shown in kinds(1, 6, ("crack", 0), ("stain", 5), ("new", 9)):
+        patches = {(at // 5, at % 5): shown.defective[at] for at in range(30)}
+        patches |= {(5, 9): np.full(12, 99.0, np.float32)}
+        found.append((shown.kind, bank.explain(region, cells, patches, (160, 96)).label))
+    assert sum(kind == label for kind, label in found[:12]) >= 10
+    assert [label for _, label in found[12:]] == [OTHER] * 6

@@ -26,6 +26,12 @@ TILE_PX, TILE_COLUMNS = 96, 32
 """Side of a tile of the picture, in px of the scaled image (its patch in the middle), and how
 many of them lie side by side."""
 
+LIMIT = 8.0
+"""Standard deviations at which a channel is cut off: no cell may outshout what was learned."""
+
+NAMED_BY = 20
+"""Worst cells that a defect is named by, at most."""
+
 OTHER = "other"
 """The name of a defect that is like none of those known."""
 
@@ -134,8 +140,16 @@ class Bank:
         scaled = (patches[at] - self.shift) * self.scale
         squares = np.einsum("ij,ij->i", self.rows, self.rows)
         row = int((squares - 2.0 * (self.rows @ scaled)).argmin())
-        label = self.types.name(scaled / self.weight) if self.types else region.label
+        label = region.label
+        if self.types:
+            shown = _within(region.box, cells, patches, size_px)
+            label = self.types.name(self._standardised(shown).mean(axis=0))
         return replace(region, nearest=self._nearest(row, at, cells.shape, size_px), label=label)
+
+    def _standardised(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, d) raw patches as the types' vectors were made of them."""
+        cells: NDArray[np.float32] = (patches - self.shift) * self.scale / self.weight
+        return np.clip(cells, -LIMIT, LIMIT)
 
     def _nearest(
         self, row: int, at: tuple[int, int], grid: tuple[int, ...], size_px: tuple[int, int]
@@ -165,10 +179,33 @@ def around(cell: tuple[int, int], grid: tuple[int, int], size_px: tuple[int, int
 
 def _worst(box: Box, cells: NDArray[np.float32], size_px: tuple[int, int]) -> tuple[int, int]:
     """The (row, column) of the worst cell under a box in px."""
-    rows, columns = cells.shape
+    rows, columns = _under(box, (cells.shape[0], cells.shape[1]), size_px)
+    part = cells[rows, columns]
+    row, column = np.unravel_index(int(part.argmax()), part.shape)
+    return rows.start + int(row), columns.start + int(column)
+
+
+def _within(
+    box: Box,
+    cells: NDArray[np.float32],
+    patches: Mapping[tuple[int, int], NDArray[np.float32]],
+    size_px: tuple[int, int],
+) -> NDArray[np.float32]:
+    """The (n, d) patches of the worst cells under a box in px, of those that were kept."""
+    rows, columns = _under(box, (cells.shape[0], cells.shape[1]), size_px)
+    kept = [
+        at
+        for at in patches
+        if rows.start <= at[0] < rows.stop and columns.start <= at[1] < columns.stop
+    ]
+    worst = sorted(kept, key=lambda at: (-float(cells[at]), at))[:NAMED_BY]
+    return np.array([patches[at] for at in worst])
+
+
+def _under(box: Box, grid: tuple[int, int], size_px: tuple[int, int]) -> tuple[slice, slice]:
+    """The rows and columns of cells under a box in px; at least one cell."""
+    rows, columns = grid
     x, y, width, height = box
     left, right = x * columns // size_px[0], -(-(x + width) * columns // size_px[0])
     top, bottom = y * rows // size_px[1], -(-(y + height) * rows // size_px[1])
-    part = cells[top : max(bottom, top + 1), left : max(right, left + 1)]
-    row, column = np.unravel_index(int(part.argmax()), part.shape)
-    return top + int(row), left + int(column)
+    return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
