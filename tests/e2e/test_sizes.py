@@ -105,10 +105,6 @@ def _inspected(desk: Desk) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.proof
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="the scratch is the worst place, but the score is the mean of 1 % of the cells: 123",
-)
 def test_a_small_scratch_on_a_drone_photograph(desk: Desk) -> None:
     for folder in ("normal", "new"):
         (desk.folder / folder).mkdir()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from walkdown.models.looking import InputSize
-from walkdown.training import choosing, graph, head, judging, planting
+from walkdown.training import choosing, graph, head, planting
 from walkdown.training.choosing import Candidate, Choice
 
 if TYPE_CHECKING:
@@ -103,38 +103,6 @@ def test_a_fold_holds_nothing_of_the_samples_that_it_judges() -> None:
                 assert not (theirs[:, None] == fold.patches[None]).all(axis=2).any()
         held += fold.held_out
     assert sorted(held) == list(range(7))
-
-
-def test_a_head_learns_from_no_sample_that_it_judges(monkeypatch: pytest.MonkeyPatch) -> None:
-    depth = 48 + 88 + 120 + 352
-    rng = np.random.default_rng(0)
-
-    def sample(i: int) -> planting.Sample:
-        def planted(family: str) -> planting.Planted:
-            cells = np.full((6, depth), 100.0 + i, np.float32)
-            share = np.array([1, 1, 1, 0, 0, 0], np.float32)
-            return planting.Planted(family, slice(0, 2), slice(0, 3), cells, share)
-
-        patches = rng.normal(size=(6, depth)).astype(np.float32) + i
-        return planting.Sample(str(i), (2, 3), patches, (planted("crack"), planted("scratch")))
-
-    samples = [sample(i) for i in range(6)]
-    candidate = Candidate(InputSize(96, 32), choosing.WIDE)
-    fold = choosing._fold(samples, 0, candidate, 0)
-    trial = choosing._Trial(candidate, samples, [fold], (), 1.0, 0.0)
-    taught: list[NDArray[np.float32]] = []
-
-    def lesson(
-        judge: object, normal: NDArray[np.float32], bad: NDArray[np.float32], **_: int
-    ) -> None:
-        taught.extend((normal, bad))
-
-    monkeypatch.setattr(judging, "synthetic_lesson", lesson)
-    choosing._lesson(trial, fold, frozenset({"crack"}), 0)
-    normal, bad = taught
-    assert sorted(set(bad[:, 0].tolist())) == [100.0 + i for i in range(6) if i % 3]
-    assert len(bad) == 4 * 3
-    assert not {100.0 + i for i in fold.held_out} & set(normal[:, 0].tolist())
 
 
 def test_all_candidates_begin_with_the_same_photographs(shelf: Shelf, weave: Draw) -> None:

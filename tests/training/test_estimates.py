@@ -18,7 +18,7 @@ from walkdown.models.looking import InputSize
 from walkdown.training import choosing, estimates
 from walkdown.training.estimates import Measured, Plan
 
-MEASURED = Measured(look_s=0.03, giga_s=0.03, head_s=1.0, cells=576)
+MEASURED = Measured(look_s=0.03, giga_s=0.03, cells=576)
 FIRST = choosing.first_sensible(300)
 PLAN = Plan(
     photographs=60,
@@ -46,7 +46,7 @@ def test_comparing_ways_takes_longer_and_is_told_apart() -> None:
 
 
 def test_time_follows_the_machine_and_memory_is_bounded() -> None:
-    slow = replace(MEASURED, look_s=0.3, giga_s=0.3, head_s=10.0)
+    slow = replace(MEASURED, look_s=0.3, giga_s=0.3)
     once, ten = estimates.estimate(PLAN, MEASURED), estimates.estimate(PLAN, slow)
     assert 5 * once.seconds < ten.seconds <= 10 * once.seconds
     assert ten.memory_mib == once.memory_mib

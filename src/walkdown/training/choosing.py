@@ -1,8 +1,8 @@
 """Choosing how photographs are looked at, by what finds defects that were planted in normal ones.
 
 Candidates differ in scale and in what makes a patch. Each is judged without leakage: banks never
-hold anything of the photograph they judge, heads are judged on kinds of defects that they did not
-learn from. A later candidate replaces the first sensible one only where it is clearly better.
+hold anything of the photograph they judge. A later candidate replaces the first sensible one only
+where it is clearly better.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from walkdown.errors import ImageError
 from walkdown.models.looking import InputSize
-from walkdown.training import backbones, graph, judging, planting, synthetic, variants
+from walkdown.training import backbones, graph, judging, planting, variants
 from walkdown.training.evidence import Evidence, Scores, ahead, mean_auroc
 from walkdown.training.judging import Banks
 
@@ -48,16 +48,12 @@ maps as they are, a large one the shallow maps, smoothed (docs/experiments.md)."
 WORST_PCT = (1.0, 0.2)
 """Shares of the worst cells that may make the score, in per cent: few for small defects."""
 
-WEIGHTS = (0.25,)
-"""How much say a head of synthetic defects may get, where the bank has 1: with more it finds
-planted defects still better, and real ones worse (docs/experiments.md)."""
-
 MIN_PHOTOS = 20
 """Photographs from which on anything is compared: of fewer, chance would choose."""
 
 FAR, NEAR = 0.1, 0.02
-"""AUROC by which another way to look must be ahead of the first sensible one, and copies or a head
-of going without: planted defects are only like real ones."""
+"""AUROC by which another way to look must be ahead of the first sensible one, and copies of going
+without: planted defects are only like real ones."""
 
 FOLDS = 3
 BANK_ROWS = 600
@@ -83,6 +79,11 @@ class Candidate:
         kind = {WIDE: "wide", FINE: "fine"}.get(self.features, str(self.features))
         return f"{self.size.long_side_px} px{tiles}, {kind} patches"
 
+    @property
+    def worst_pcts(self) -> tuple[float, ...]:
+        """Which of `WORST_PCT` come into question, the usual one first: few cells in tiles."""
+        return WORST_PCT[1:] if self.size.tile_px else WORST_PCT
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -98,7 +99,8 @@ class Figure:
 class Choice:
     """How photographs are looked at, learned from and scored, and the figures that decided it.
 
-    ``synthetic`` is the weight of a head that learns from planted defects, 0 for none.
+    ``synthetic`` is the weight of a head that learns from planted defects, 0 for none: none is
+    chosen, since it finds planted defects better and real ones worse (docs/experiments.md).
     """
 
     candidate: Candidate
@@ -146,6 +148,12 @@ def first_sensible(typical_px: float) -> Candidate:
     return Candidate(_size(side), features)
 
 
+def plain(typical_px: float) -> Choice:
+    """The first sensible way to look, and nothing else."""
+    candidate = first_sensible(typical_px)
+    return Choice(candidate, candidate.worst_pcts[0])
+
+
 def candidates(typical_px: float) -> list[Candidate]:
     """What is worth comparing for photographs of that longer side; the first sensible one first."""
     first = first_sensible(typical_px)
@@ -179,15 +187,13 @@ def choose(
     """Compare the candidates on some of the photographs, unless these are too few for it."""
     refs = _distinct(refs, work) if len(refs) >= MIN_PHOTOS else []
     if len(refs) < MIN_SAMPLES:
-        return Choice(first_sensible(typical_px))
+        return plain(typical_px)
     options = candidates(typical_px)
-    work.progress.start("comparing ways to look at them", len(options) + 2)
+    work.progress.start("comparing ways to look at them", len(options) + 1)
     best, figures = _compare(refs, options, of, work)
     copies, more = _copies(best, refs, of(best.candidate), work)
     work.progress.advance()
-    weight, heads = _weights(best, work.seed)
-    work.progress.advance()
-    return Choice(best.candidate, best.worst_pct, copies, weight, (*figures, *more, *heads))
+    return Choice(best.candidate, best.worst_pct, copies, figures=(*figures, *more))
 
 
 def _compare(
@@ -254,10 +260,11 @@ def _try(
     began = time.perf_counter()
     samples = planting.plant(refs, replace(work, extractor=extractor), each=EACH)
     folds = [_fold(samples, at, candidate, work.seed) for at in range(min(FOLDS, len(samples)))]
-    usual, fewer = ((_scores(samples, folds, pct),) for pct in WORST_PCT)
-    at = int(ahead(fewer, usual, by=FAR, seed=work.seed))
+    shares = candidate.worst_pcts
+    found = [(_scores(samples, folds, pct),) for pct in shares]
+    at = int(len(found) > 1 and ahead(found[1], found[0], by=FAR, seed=work.seed))
     seconds = time.perf_counter() - began
-    return _Trial(candidate, samples, folds, (usual, fewer)[at], WORST_PCT[at], seconds)
+    return _Trial(candidate, samples, folds, found[at], shares[at], seconds)
 
 
 def _fold(
@@ -358,65 +365,6 @@ def _with_copies(trial: _Trial, refs: Sequence[ImageRef], kind: str, work: Work)
         for at in range(len(trial.folds))
     ]
     return (_scores(trial.samples, folds, trial.worst_pct),)
-
-
-def _weights(trial: _Trial, seed: int) -> tuple[float, list[Figure]]:
-    """The weight at which a head helps with kinds of defects that it never saw; 0 for none."""
-    began = time.perf_counter()
-    groups = [frozenset(f.name for f in g) for g in (synthetic.GROUP_A, synthetic.GROUP_B)]
-    base = tuple(
-        _scores(trial.samples, trial.folds, trial.worst_pct, families=group) for group in groups
-    )
-    both: dict[float, list[Scores]] = {weight: [] for weight in WEIGHTS}
-    for learned, judged in (groups[::-1], groups):
-        lessons = [_lesson(trial, fold, learned, seed) for fold in trial.folds]
-        for weight in WEIGHTS:
-            folds = [
-                _with_lesson(trial.samples, fold, lesson, weight)
-                for fold, lesson in zip(trial.folds, lessons, strict=True)
-            ]
-            both[weight].append(_scores(trial.samples, folds, trial.worst_pct, families=judged))
-    evidence = {weight: tuple(found) for weight, found in both.items()}
-    aurocs = {weight: mean_auroc(found) for weight, found in evidence.items()}
-    top = max(WEIGHTS, key=lambda weight: aurocs[weight])
-    weight = top if ahead(evidence[top], base, by=NEAR, seed=seed) else 0.0
-    seconds = (time.perf_counter() - began) / len(WEIGHTS)
-    figures = [
-        Figure(f"and a head of synthetic defects, weight {w:g}", aurocs[w], seconds, w == weight)
-        for w in WEIGHTS
-    ]
-    return weight, figures
-
-
-def _lesson(trial: _Trial, fold: _Fold, families: frozenset[str], seed: int) -> judging.Lesson:
-    """What a head learns from defects of these families on the samples that are not held out."""
-    others = [s for i, s in enumerate(trial.samples) if i not in fold.held_out]
-    planted = [p for sample in others for p in sample.planted if p.family in families]
-    normal = np.concatenate([fold.patches, *(p.around[:20] for p in planted)])
-    defective = np.concatenate([p.defective for p in planted])
-    return judging.synthetic_lesson(fold.judge, normal, defective, seed=seed)
-
-
-def _with_lesson(
-    samples: Sequence[Sample], fold: _Fold, lesson: judging.Lesson, weight: float
-) -> _Fold:
-    """The fold with values to which a head has added what it knows."""
-    scaling = fold.judge.scaling
-
-    def added(values: NDArray[np.float32], patches: Patches) -> NDArray[np.float32]:
-        return np.maximum(values + weight * lesson(scaling.standardise(patches)), 0.0)
-
-    new = [
-        (
-            added(values, samples[i].patches),
-            [
-                added(changed, p.patches)
-                for p, changed in zip(samples[i].planted, planted, strict=True)
-            ],
-        )
-        for i, (values, planted) in zip(fold.held_out, fold.values, strict=True)
-    ]
-    return replace(fold, values=new)
 
 
 def _multiple(side_px: float) -> int:

@@ -1,6 +1,6 @@
 """What a training will take, told before it begins: time, memory, and the size of the model.
 
-One photograph is looked at, one product and a few steps of a head are timed on this machine. What a
+One photograph is looked at and one product is timed on this machine. What a
 fit does of each is counted from the photographs and the options; the counts follow the code of
 `choosing`, `crossfit` and `memory_bank`. The figures are good to a factor of two or so: whether
 anything beyond the bank is worth learning is only found out on the way.
@@ -17,7 +17,7 @@ import numpy as np
 from walkdown.errors import ImageError
 from walkdown.models.bank import TILE_PX
 from walkdown.models.looking import CELL_PX, scaled
-from walkdown.training import backbones, choosing, head, variants
+from walkdown.training import backbones, choosing, variants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +45,6 @@ TILE_BYTES = 3000.0
 """Of a tile in the picture of the bank."""
 
 _PRODUCT = (4096, 512, 64)
-_STEPS, _ALL_STEPS = 20, 400
 _OVERHEAD_S = 2.0
 _TRIES = 5
 
@@ -53,12 +52,11 @@ _TRIES = 5
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What this machine needs: seconds to look at a photograph in one thread, to carry out 10^9
-    multiplications and additions, and to teach a head; and the cells of that photograph.
+    multiplications and additions; and the cells of that photograph.
     """
 
     look_s: float
     giga_s: float
-    head_s: float
     cells: int
 
 
@@ -126,7 +124,6 @@ def measure(
         return Measured(
             look_s=_fastest(look, clock),
             giga_s=_fastest(_product(), clock) * 1e9 / np.prod(_PRODUCT, dtype=np.float64),
-            head_s=_fastest(_lesson(extractor), clock) * _ALL_STEPS / _STEPS,
             cells=image.shape[1] * image.shape[2] // CELL_PX**2,
         )
     return None
@@ -136,10 +133,8 @@ def estimate(plan: Plan, measured: Measured) -> Estimate:
     """What this plan takes on the machine that was measured."""
     fast_s, fast_mib = _fit_s(plan, measured), _fit_mib(plan, measured)
     seconds, memory = fast_s, fast_mib
-    if plan.compared and plan.photographs >= choosing.MIN_SAMPLES:
-        # A head of planted defects is worth it for some: half of it is a fair guess.
-        heads = (plan.folds + 1) * measured.head_s / 2.0
-        seconds += _compare_s(plan, measured) + heads
+    if plan.compared and plan.photographs >= choosing.MIN_PHOTOS:
+        seconds += _compare_s(plan, measured)
         memory = max(memory, _compare_mib(plan, measured))
     numbers = 2.0 * plan.rows * plan.depth * 4.0
     model = plan.network_mib + (numbers + plan.rows * TILE_BYTES) / MIB
@@ -172,7 +167,7 @@ def _compare_s(plan: Plan, measured: Measured) -> float:
     copies = _samples(plan.candidate, plan) * sum(map(len, kinds)) * measured.look_s
     total += copies / _threads(plan)
     total += len(kinds) * choosing.FOLDS * _bank_s(plan.candidate, plan, measured)
-    return total + 2 * choosing.FOLDS * measured.head_s
+    return total
 
 
 def _bank_s(candidate: Candidate, plan: Plan, measured: Measured) -> float:
@@ -245,15 +240,6 @@ def _product() -> Callable[[], object]:
     rng = np.random.default_rng(0)
     rows, columns = rng.random((n, d), np.float32), rng.random((d, m), np.float32)
     return lambda: rows @ columns
-
-
-def _lesson(extractor: Extractor) -> Callable[[], object]:
-    """A few steps of teaching a head."""
-    rng = np.random.default_rng(0)
-    side = 4 * CELL_PX
-    depth = len(extractor.of(np.zeros((1, side, side, 3), np.uint8)))
-    cells = rng.random((1024, depth), np.float32)
-    return lambda: head.fit_mlp(cells, cells[:256], rng=np.random.default_rng(0), steps=_STEPS)
 
 
 def _fastest(work: Callable[[], object], clock: Callable[[], float]) -> float:

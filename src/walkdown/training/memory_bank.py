@@ -129,7 +129,7 @@ def fit(
     typical = typical_px(refs, load)
     first = choosing.first_sensible(typical)
     work = Work(extractor_of(first, load), 1, options.seed, workers, progress)
-    choice = options.choice or choosing.Choice(first)
+    choice = options.choice or choosing.plain(typical)
     _tell(refs, choice.candidate, typical, options, work)
     if options.choice is None and not options.fast:
         choice = choosing.choose(refs, lambda c: extractor_of(c, load), work, typical_px=typical)

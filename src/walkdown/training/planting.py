@@ -32,6 +32,10 @@ PART_PX = 1_500_000
 """Pixels above which a part of a photograph stands for it: what is compared is how large things
 are looked at, and that needs no whole drone photograph."""
 
+MOST_CELLS = 3072
+"""Cells of which a share makes the score, at most: a larger grid is there so that small defects
+have cells of their own, not so that more cells have a say."""
+
 REACH_CELLS, SEEN_CELLS = 3, 8
 """How far around a defect patches change enough to matter, and how far the network must see."""
 
@@ -102,7 +106,7 @@ class Sample:
 
 def worst_count(cells: float, worst_pct: float) -> int:
     """How many of the cells make the raw score."""
-    return max(1, round(cells * worst_pct / 100.0))
+    return max(1, round(min(cells, MOST_CELLS) * worst_pct / 100.0))
 
 
 def plant(refs: Sequence[ImageRef], work: Work, *, each: int) -> list[Sample]:
