@@ -37,10 +37,11 @@ def texture(seed: int, *, blob: bool) -> Image.Image:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as the documents describe it, made the current one; no browser is opened."""
-    for folder, count in (("normal", 12), ("new", 4)):
+    for folder, count in (("normal", 12), ("new", 4), ("broken", 3)):
         (tmp_path / "photos" / folder).mkdir(parents=True)
         for i in range(count):
-            picture = texture(i + len(folder) * 100, blob=folder == "new" and i == 3)
+            broken = folder == "broken" or (folder == "new" and i == 3)
+            picture = texture(i + len(folder) * 100, blob=broken)
             picture.save(tmp_path / "photos" / folder / f"{15 + i}.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(click, "launch", lambda _: 0)
