@@ -48,6 +48,9 @@ maps as they are, a large one the shallow maps, smoothed (docs/experiments.md)."
 WORST_PCT = (1.0, 0.2)
 """Shares of the worst cells that may make the score, in per cent: few for small defects."""
 
+TILED_WORST_PCT = (0.1,)
+"""The same in tiles, which are there for defects of a few cells."""
+
 MIN_PHOTOS = 20
 """Photographs from which on anything is compared: of fewer, chance would choose."""
 
@@ -81,8 +84,8 @@ class Candidate:
 
     @property
     def worst_pcts(self) -> tuple[float, ...]:
-        """Which of `WORST_PCT` come into question, the usual one first: few cells in tiles."""
-        return WORST_PCT[1:] if self.size.tile_px else WORST_PCT
+        """Which shares of the worst cells come into question, the usual one first."""
+        return TILED_WORST_PCT if self.size.tile_px else WORST_PCT
 
 
 @dataclass(frozen=True, slots=True)
