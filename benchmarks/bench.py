@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from walkdown.cli.progress import Silent
 from walkdown.evaluate.metrics import aupro, auroc, f1_max
 from walkdown.imaging import heatmaps
 from walkdown.imaging.decode import decode
+from walkdown.memory import peak_mib
 from walkdown.training.memory_bank import Options
 from walkdown.wiring import open_workspace
 
@@ -59,7 +59,7 @@ def measure(folder: Path, defects: tuple[str, ...]) -> dict[str, Any]:
         began = time.perf_counter()
         trained = train(app, "bench", normal=[str(folder / "train" / "good")], progress=Silent())
         fit_s = time.perf_counter() - began
-        fit_mib = _peak_mib()
+        fit_mib = peak_mib()
         fast_s = _fast_s(app, folder)
         paths = [str(folder / "test" / kind) for kind in ("good", *defects)]
         speed = benchmark(
@@ -138,10 +138,6 @@ def _mask(folder: Path, stem: str, shape: tuple[int, ...]) -> np.ndarray[Any, np
     mask = Image.open(files[0]).convert("L").resize((shape[1], shape[0]), Image.Resampling.NEAREST)
     numbered, _ = label(np.asarray(mask) > 127, structure=np.ones((3, 3)))
     return np.asarray(numbered, dtype=np.int32)
-
-
-def _peak_mib() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 COLUMNS = {

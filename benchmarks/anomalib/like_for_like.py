@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from walkdown.evaluate.metrics import auroc
 from walkdown.imaging.decode import decode
 from walkdown.imaging.resize import resize
+from walkdown.memory import peak_mib
 from walkdown.models import memory_bank
 from walkdown.parallel import ordered_map
 from walkdown.training import backbones, graph
@@ -106,7 +106,7 @@ def measure(
         "fit_s": round(fit_s, 2),
         "images_per_s": round(median(speeds), 2),
         "auroc": round(auroc(raw[: len(good)], raw[len(good) :]), 4),
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_mib": peak_mib(),
         "bank_rows": bank.rows,
         "input_px": size_px,
     }

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import random
-import resource
 import struct
 import sys
 import time
@@ -23,6 +22,7 @@ from PIL import Image
 
 from walkdown.errors import ImageError
 from walkdown.imaging.decode import decode
+from walkdown.memory import peak_mib
 from walkdown.types import Photo
 
 if TYPE_CHECKING:
@@ -162,9 +162,9 @@ def survey(whole: Sequence[bytes], seed: int, count: int, at: Path) -> dict[str,
         took_s = time.process_time() - began
         if took_s > found["slowest_s"]:
             found["slowest_s"], found["slowest"] = took_s, number
-        peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        if peak_mib > found.get("peak_mib", 0):
-            found["peak_mib"], found["largest"] = peak_mib, number
+        held_mib = peak_mib()
+        if held_mib > found.get("peak_mib", 0):
+            found["peak_mib"], found["largest"] = held_mib, number
     return found
 
 

@@ -7,8 +7,6 @@ the network on inputs of the same sizes. The share of a round is its figure, not
 
 from __future__ import annotations
 
-import resource
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -24,6 +22,7 @@ from walkdown.app.stopwatch import Stopwatch, watched
 from walkdown.app.versions import LIVE, resolve
 from walkdown.errors import ImageError, NotFound
 from walkdown.imaging.decode import decode
+from walkdown.memory import peak_mib
 from walkdown.models import artefact
 from walkdown.spec import DEFAULT_MAX_PIXELS, SourceSpec
 
@@ -111,7 +110,7 @@ def benchmark(
     run = partial(_inspect, version, model, tuple(paths), at_most=at_most, fresh=fresh)
     progress.start("measuring", rounds)
     done = [run()]
-    peak_mib = _peak_mib()
+    peak = peak_mib()
     opened = app.open_model(model, version.label)
     photos = _photos(app, paths, at_most, opened.info.input_px)
     limit = limit_of(opened, model, photos, workers=app.settings.workers)
@@ -133,7 +132,7 @@ def benchmark(
         share=median(a.speed / b for a, (b, _) in zip(done, alone, strict=True)),
         steps=_steps(done, median(ms for _, ms in alone) if limit.name == BACKBONE else None),
         busy=median(each.busy_s / each.wall_s for each in done) / app.settings.workers,
-        peak_mib=peak_mib,
+        peak_mib=peak,
         px=limit.px,
     )
 
@@ -247,8 +246,3 @@ def _steps(rounds: Sequence[_Round], backbone_ms: float | None) -> tuple[Step, .
         at = stopwatch.STEPS.index(stopwatch.MODEL)
         steps[at : at + 1] = [Step(BACKBONE, own), Step("the model's other work", rest)]
     return tuple(steps)
-
-
-def _peak_mib() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // (1024 * 1024 if sys.platform == "darwin" else 1024)
