@@ -36,7 +36,6 @@ from walkdown.training.anomalies import Labelled
 from walkdown.training.crossfit import Learned, Looker
 from walkdown.training.extraction import Work, extract
 from walkdown.training.memory_bank import _evaluate as evaluated
-from walkdown.training.memory_bank import _planted as planted_in
 from walkdown.types import ImageRef
 from walkdown.wiring import open_workspace
 
@@ -124,24 +123,14 @@ class Set:
     course: Course
     work: Work
     options: Options
-    judges: dict[tuple[int, ...], tuple[graph.Judge, graph.Judge]] = field(default_factory=dict)
-
-    def judge(self, normal: tuple[int, ...]) -> tuple[graph.Judge, graph.Judge]:
-        """The bank of these photographs, and the same with the head of planted defects, if any."""
-        if normal not in self.judges:
-            pool = self._pool(normal)
-            bare, _ = self.course.banks.choose(pool)
-            self.judges[normal] = bare, self.course.taught(bare, pool, normal, []).judge
-        return self.judges[normal]
-
-    def _pool(self, normal: Sequence[int]) -> NDArray[np.float32]:
-        return np.concatenate([self.course.images[i].patches for i in normal])
+    judges: dict[tuple[int, ...], graph.Judge] = field(default_factory=dict)
 
     def learn(self, course: Course, normal: Sequence[int], bad: Sequence[int]) -> Learned:
         """As `Course.learn`, with what does not depend on anomalies made once."""
-        bare, whole = self.judge(tuple(normal))
-        unplanted = replace(course, planted=[None] * len(course.images))
-        return Learned(whole, unplanted.taught(bare, self._pool(normal), normal, bad).lesson)
+        pool, key = np.concatenate([course.images[i].patches for i in normal]), tuple(normal)
+        if key not in self.judges:
+            self.judges[key], _ = course.banks.choose(pool)
+        return Learned(self.judges[key], course.lesson(self.judges[key], pool, bad))
 
     def draw(self, seed: int) -> Draw:
         """Learn from some anomalies, judge the others and test/good."""
@@ -184,12 +173,11 @@ def prepare(name: str, files: Photographs, choice: Choice, options: Options) -> 
     images, _ = extract(refs, work)
     channels, rows = memory_bank.channels(choice.candidate), options.rows(choice.candidate)
     banks = judging.Banks(channels, rows, options.seed)
-    planted = planted_in(images, choice, options, work)
-    course = memory_bank.Course(images, planted, [], choice, banks)
+    course = memory_bank.Course(images, [], choice, banks)
     work = replace(work, extractor=replace(extractor, session=Remembered(extractor.session)))
     one = Set(name, files, course, work, options)
-    _, judge = one.judge(tuple(range(len(images))))
     labelled = [Labelled(_ref(file)) for file in files.bad]
+    judge = one.learn(course, range(len(images)), []).judge
     found, left_out = anomalies.extract(labelled, judge, work)
     if left_out:
         raise ValueError(f"{name}: anomalies that can't be drawn from: {left_out}")

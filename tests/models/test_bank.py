@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walkdown.models.bank import OTHER, TILE_COLUMNS, TILE_PX, Bank, Types, around
+from walkdown.models.bank import OTHER, TILE_COLUMNS, TILE_PX, Bank, Head, Types, around
 from walkdown.types import Region
 
 DEPTH, ROWS = 6, TILE_COLUMNS + 3
@@ -37,10 +37,7 @@ def bank() -> Bank:
         origin=origin,
         images=("a.png", "b.png"),
         picture="models/x/patches.jpg",
-        heads=(
-            ((np.ones((3, DEPTH), np.float32), np.zeros(3, np.float32)),) * 2,
-            ((np.zeros((1, DEPTH), np.float32), np.ones(1, np.float32)),),
-        ),
+        head=Head(rng.normal(size=DEPTH).astype(np.float32), 0.1),
     )
 
 
@@ -68,8 +65,10 @@ def test_packed_bytes_are_the_same_each_time_and_read_back_whole(bank: Bank, nam
     for name in ("shift", "scale", "weight", "rows", "origin"):
         assert np.array_equal(getattr(again, name), getattr(bank, name)), name
     assert again.images == bank.images
-    assert [len(layers) for layers in again.heads] == [2, 1]
-    assert np.array_equal(again.heads[1][0][1], bank.heads[1][0][1])
+    assert again.head
+    assert bank.head
+    assert again.head.bias == bank.head.bias
+    assert np.array_equal(again.head.weights, bank.head.weights)
     assert (again.types is not None) == named
     if again.types:
         assert again.types.names == ("crack", "dent")
@@ -77,8 +76,8 @@ def test_packed_bytes_are_the_same_each_time_and_read_back_whole(bank: Bank, nam
 
 
 def test_a_card_that_asks_for_more_than_the_file_holds_is_refused(bank: Bank) -> None:
-    data = bank.packed()
-    for facts in (bank.facts() | {"heads": [3, 1]}, bank.facts() | {"types": ["crack"]}, {}):
+    data = replace(bank, head=None).packed()
+    for facts in (bank.facts(), bank.facts() | {"head": False, "types": ["crack"]}, {}):
         with pytest.raises(KeyError):
             Bank.of(data, facts, "")
 

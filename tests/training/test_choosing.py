@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from walkdown.models.looking import InputSize
-from walkdown.training import choosing, graph, head, planting
+from walkdown.training import choosing, graph, planting
 from walkdown.training.choosing import Candidate, Choice
 
 if TYPE_CHECKING:
@@ -59,7 +58,6 @@ def two_ways(monkeypatch: pytest.MonkeyPatch) -> list[Candidate]:
         for side, features in ((96, choosing.WIDE), (64, choosing.FINE))
     ]
     monkeypatch.setattr(choosing, "candidates", lambda _: both)
-    monkeypatch.setattr(head, "fit_mlp", partial(head.fit_mlp, steps=5))
     return both
 
 
@@ -81,28 +79,24 @@ def test_too_few_that_differ_are_not_compared(
     assert of_weaves(*given) == Choice(choosing.first_sensible(96.0))
 
 
-def test_a_fold_holds_nothing_of_the_samples_that_it_judges() -> None:
+def test_a_bank_holds_nothing_of_the_samples_that_it_judges() -> None:
     """Each sample has patches of its own: a bank that holds them is at no distance from them."""
     rng = np.random.default_rng(0)
-    depth = 48 + 88 + 120 + 352
-    samples = [
-        planting.Sample(
-            str(i), (2, 3), rng.normal(10.0 * i, 1.0, (6, depth)).astype(np.float32), ()
-        )
-        for i in range(7)
+    candidate = Candidate(InputSize(96, 32), choosing.WIDE)
+    patches = [
+        rng.normal(10.0 * i, 1.0, (6, 48 + 88 + 120 + 352)).astype(np.float32) for i in range(7)
     ]
-    copies = [sample.patches + 100.0 for sample in samples]
-    held = []
-    for at in range(choosing.FOLDS):
-        candidate = Candidate(InputSize(96, 32), choosing.WIDE)
-        for others in ((), copies):
-            fold = choosing._fold(samples, at, candidate, 0, others)
-            assert min(float(values.min()) for values, _ in fold.values) > 0.1
-            for i in fold.held_out:
-                theirs = np.concatenate([samples[i].patches, copies[i]])
-                assert not (theirs[:, None] == fold.patches[None]).all(axis=2).any()
-        held += fold.held_out
-    assert sorted(held) == list(range(7))
+    samples = [planting.Sample(str(i), (2, 3), own, ()) for i, own in enumerate(patches)]
+
+    def farthest(copies: list[NDArray[np.float32]]) -> list[float]:
+        found = choosing._held_out(samples, candidate, 0, copies)
+        return [float(values.max()) for values, _ in found]
+
+    for copies in ([], patches):
+        assert min(farthest(copies)) > 0.1
+    of_the_next = farthest([*patches[1:], patches[0]])
+    assert max(of_the_next[1:]) < 0.01, "the copies of a sample of another fold are known"
+    assert of_the_next[0] > 0.1, "the last sample is of the fold of the first"
 
 
 def test_all_candidates_begin_with_the_same_photographs(shelf: Shelf, weave: Draw) -> None:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from walkdown.models.bank import Head
 from walkdown.training import graph
 from walkdown.training.crossfit import WEIGHTS, Learned, cross_fit
-from walkdown.training.judging import Banks, Lesson
+from walkdown.training.judging import Banks
 
 if TYPE_CHECKING:
     from tests.training.conftest import Shelf
@@ -85,7 +86,7 @@ def test_what_does_not_count_has_no_say(shelf: Shelf) -> None:
 
 def test_a_lesson_is_given_each_of_the_weights(shelf: Shelf) -> None:
     refs = [shelf.add(f"n{i}", plain(i)) for i in range(4)]
-    lesson = Lesson(((np.zeros((1, 3), np.float32), np.ones(1, np.float32)),))
+    lesson = Head(np.zeros(3, np.float32), 1.0)
 
     def learn(normal: list[int], anomalies: list[int]) -> Learned:
         return replace(learn_nothing(normal, anomalies), lesson=lesson)

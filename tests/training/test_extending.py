@@ -15,6 +15,7 @@ from walkdown.cli.progress import Silent
 from walkdown.errors import ArtefactError, TrainingError
 from walkdown.models import artefact, memory_bank
 from walkdown.models.artefact import Artefact
+from walkdown.models.bank import Head
 from walkdown.models.fake import fake_artefact
 from walkdown.models.memory_bank import MemoryBank
 from walkdown.training import extending
@@ -119,6 +120,22 @@ def test_scaling_heads_and_ways_stay_and_rows_come_from_both(old: Artefact, both
     for row, at in zip(second.bank.rows, second.bank.origin, strict=True):
         if at[0] < len(WEAVES):
             assert old_rows[row.tobytes()] == tuple(at), "a kept row keeps its origin"
+
+
+def test_a_head_stays_and_has_its_say(old: Artefact) -> None:
+    card, files = _parts(old)
+    bank = extending.read(old).bank
+    head = Head(np.full(len(bank.shift), 0.01, np.float32), 7.0)
+    bank = replace(bank, head=head)
+    taught = artefact.pack(
+        memory_bank.KIND, card | bank.facts(), files | {memory_bank.BANK: bank.packed()}
+    )
+    with_it, without = (added(model, STRIPES) for model in (taught, old))
+    kept = extending.read(with_it.artefact).bank.head
+    assert kept
+    assert kept.bias == 7.0
+    assert np.array_equal(kept.weights, head.weights)
+    assert raw(with_it.artefact, "w99") > raw(without.artefact, "w99") + 5.0
 
 
 def test_tiles_of_kept_rows_are_kept(old: Artefact, both: Fit) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from walkdown.models.bank import Head
 from walkdown.models.looking import InputSize
 from walkdown.models.memory_bank import open_graph, raw_score
 from walkdown.training import choosing, graph, judging, memory_bank
@@ -24,16 +26,11 @@ def patches_of(images: NDArray[np.uint8], candidate: choosing.Candidate) -> Patc
 
 
 def judge_of(patches: Patches, candidate: choosing.Candidate) -> graph.Judge:
-    """With a hidden-layer head and a linear one."""
+    """With a head."""
     judge, _ = judging.Banks(memory_bank.channels(candidate), 60, 0).choose(patches)
     rng, depth = np.random.default_rng(0), patches.shape[1]
-
-    def layer(outputs: int, inputs: int) -> tuple[Patches, Patches]:
-        weights = rng.normal(0, inputs**-0.5, (outputs, inputs)).astype(np.float32)
-        return weights, rng.normal(size=outputs).astype(np.float32)
-
-    heads = (graph.Head((layer(8, depth), layer(1, 8))), graph.Head((layer(1, depth),)))
-    return graph.Judge(judge.scaling, judge.rows, heads)
+    weights = rng.normal(0, depth**-0.5, depth).astype(np.float32)
+    return replace(judge, head=Head(weights, float(rng.normal())))
 
 
 @pytest.fixture(scope="module")

@@ -36,8 +36,20 @@ OTHER = "other"
 """The name of a defect that is like none of those known."""
 
 
-Layers = tuple[tuple["NDArray[np.float32]", "NDArray[np.float32]"], ...]
-"""Of a head: (out, in) weights and (out,) biases of each layer."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """What cells get added to their distance: standardised cells times (d,) weights, and a bias."""
+
+    weights: NDArray[np.float32]
+    bias: float
+
+    def __call__(self, cells: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What it adds to (n, d) cells, standardised and cut off at `LIMIT`; (n,)."""
+        return cells @ self.weights + self.bias
+
+    def times(self, factor: float) -> Head:
+        """One that says so many times as much."""
+        return Head((self.weights * factor).astype(np.float32), self.bias * factor)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +74,7 @@ class Types:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bank:
-    """Rows (m, d) in the scaled space, their origins, and what names defects, where known.
+    """Rows (m, d) in the scaled space, their origins, and what labels taught, where there are any.
 
     ``origin`` is (m, 5) int: number of the image, and the tile's box (x, y, w, h) in its px.
     """
@@ -75,7 +87,7 @@ class Bank:
     images: tuple[str, ...]
     picture: str = ""
     types: Types | None = None
-    heads: tuple[Layers, ...] = ()
+    head: Head | None = None
 
     @classmethod
     def of(cls, data: bytes, card: Mapping[str, Any], picture: str) -> Bank:
@@ -86,6 +98,9 @@ class Bank:
         types = None
         if names:
             types = Types(names, found["project"], found["means"], found["reach"])
+        head = None
+        if card["head"]:
+            head = Head(found["head_weights"], float(found["head_bias"]))
         return cls(
             shift=found["shift"],
             scale=found["scale"],
@@ -95,13 +110,7 @@ class Bank:
             images=tuple(str(name) for name in card["images"]),
             picture=picture,
             types=types,
-            heads=tuple(
-                tuple(
-                    (found[f"head_{i}_{j}_weights"], found[f"head_{i}_{j}_bias"])
-                    for j in range(count)
-                )
-                for i, count in enumerate(card["heads"])
-            ),
+            head=head,
         )
 
     def packed(self) -> bytes:
@@ -111,19 +120,18 @@ class Bank:
         }
         if self.types:
             arrays |= {name: getattr(self.types, name) for name in ("project", "means", "reach")}
-        for i, layers in enumerate(self.heads):
-            for j, (weights, bias) in enumerate(layers):
-                arrays |= {f"head_{i}_{j}_weights": weights, f"head_{i}_{j}_bias": bias}
+        if self.head:
+            arrays |= {"head_weights": self.head.weights, "head_bias": np.array(self.head.bias)}
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
 
     def facts(self) -> dict[str, Any]:
-        """What the card says of it: names, and how many layers each head has."""
+        """What the card says of it: names, and whether it has a head."""
         return {
             "images": list(self.images),
             "types": list(self.types.names) if self.types else [],
-            "heads": [len(layers) for layers in self.heads],
+            "head": self.head is not None,
         }
 
     def explain(

@@ -1,6 +1,6 @@
 """The memory bank at work: one ONNX graph from RGB bytes to cells, and how they are read.
 
-The graph holds backbone, bank and heads, so that a score is the same wherever it runs. It looks
+The graph holds backbone, bank and head, so that a score is the same wherever it runs. It looks
 at one image or tile at a time: other images can't change a score, and memory stays flat.
 After PatchCore: Roth et al., Towards Total Recall in Industrial Anomaly Detection, CVPR 2022.
 """

@@ -8,7 +8,7 @@ where it is clearly better.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from walkdown.errors import ImageError
 from walkdown.models.looking import InputSize
 from walkdown.training import backbones, graph, judging, planting, variants
-from walkdown.training.evidence import Evidence, Scores, ahead, mean_auroc
+from walkdown.training.evidence import Scores, ahead
 from walkdown.training.judging import Banks
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from walkdown.types import ImageRef
 
     Patches = NDArray[np.float32]
+    Values = tuple[NDArray[np.float32], list[NDArray[np.float32]]]
 
 MIN_SIDE_PX, MAX_SIDE_PX = 384, 1024
 """Least side that photographs are scaled to, and the largest that is looked at in one piece."""
@@ -100,45 +101,27 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How photographs are looked at, learned from and scored, and the figures that decided it.
-
-    ``synthetic`` is the weight of a head that learns from planted defects, 0 for none: none is
-    chosen, since it finds planted defects better and real ones worse (docs/experiments.md).
-    """
+    """How photographs are looked at, learned from and scored, and the figures that decided it."""
 
     candidate: Candidate
     worst_pct: float = WORST_PCT[0]
     copies: tuple[str, ...] = ()
-    synthetic: float = 0.0
     figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Trial:
-    """A candidate, the samples extracted with it, and their values by banks without them."""
+    """A candidate, the samples extracted with it, and their raw scores by banks without them."""
 
     candidate: Candidate
     samples: list[Sample]
-    folds: list[_Fold]
-    evidence: Evidence
+    evidence: Scores
     worst_pct: float
     seconds: float
 
     @property
     def auroc(self) -> float:
-        return mean_auroc(self.evidence)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Fold:
-    """One part of the samples: who is held out, the judge of the others, and its patches."""
-
-    held_out: list[int]
-    judge: graph.Judge
-    patches: Patches
-    values: list[tuple[NDArray[np.float32], list[NDArray[np.float32]]]] = field(
-        default_factory=list
-    )
+        return self.evidence.auroc()
 
 
 def first_sensible(typical_px: float) -> Candidate:
@@ -223,7 +206,7 @@ def _compare(
     return best, [Figure(c.name, auroc, s, chosen=c == best.candidate) for c, auroc, s in found]
 
 
-def _better(best: _Trial, trial: _Trial, first: Evidence, seed: int) -> _Trial:
+def _better(best: _Trial, trial: _Trial, first: Scores, seed: int) -> _Trial:
     """The first, unless others are clearly better than it; of these the best."""
     if not ahead(trial.evidence, first, by=FAR, seed=seed):
         return best
@@ -262,39 +245,35 @@ def _try(
     """Plant defects, judge each sample by a bank of the others."""
     began = time.perf_counter()
     samples = planting.plant(refs, replace(work, extractor=extractor), each=EACH)
-    folds = [_fold(samples, at, candidate, work.seed) for at in range(min(FOLDS, len(samples)))]
+    values = _held_out(samples, candidate, work.seed)
     shares = candidate.worst_pcts
-    found = [(_scores(samples, folds, pct),) for pct in shares]
+    found = [_scores(samples, values, pct) for pct in shares]
     at = int(len(found) > 1 and ahead(found[1], found[0], by=FAR, seed=work.seed))
     seconds = time.perf_counter() - began
-    return _Trial(candidate, samples, folds, found[at], shares[at], seconds)
+    return _Trial(candidate, samples, found[at], shares[at], seconds)
 
 
-def _fold(
-    samples: Sequence[Sample],
-    at: int,
-    candidate: Candidate,
-    seed: int,
-    copies: Sequence[Patches] = (),
-) -> _Fold:
-    """One fold: ``copies`` are further patches of each sample, for the bank alone."""
-    held_out = [i for i in range(len(samples)) if i % FOLDS == at]
-    others = [i for i in range(len(samples)) if i % FOLDS != at]
-    rng = np.random.default_rng((seed, at))
-    parts = [samples[i].patches for i in others] + [copies[i] for i in others if copies]
-    patches = _drawn(parts, POOL_CELLS, rng)
-    facts = backbones.lite2()
-    channels = tuple(facts.channels[level] for level in sorted(candidate.features.levels))
-    judge, _ = Banks(channels, BANK_ROWS, seed).choose(patches)
-    session = judging.open_judge(judge)
-    values = [
-        (
-            judging.values(session, samples[i].patches),
-            [judging.values(session, planted.patches) for planted in samples[i].planted],
-        )
-        for i in held_out
-    ]
-    return _Fold(held_out, judge, patches, values)
+def _held_out(
+    samples: Sequence[Sample], candidate: Candidate, seed: int, copies: Sequence[Patches] = ()
+) -> list[Values]:
+    """Of each sample the values of its patches and of each defect's, by a bank of other samples.
+
+    ``copies`` are further patches of each sample, for the banks alone.
+    """
+    channels = tuple(
+        backbones.lite2().channels[level] for level in sorted(candidate.features.levels)
+    )
+    found: dict[int, Values] = {}
+    for fold in range(min(FOLDS, len(samples))):
+        others = [i for i in range(len(samples)) if i % FOLDS != fold]
+        parts = [samples[i].patches for i in others] + [copies[i] for i in others if copies]
+        patches = _drawn(parts, POOL_CELLS, np.random.default_rng((seed, fold)))
+        judge, _ = Banks(channels, BANK_ROWS, seed).choose(patches)
+        session = judging.open_judge(judge)
+        for i in range(fold, len(samples), FOLDS):
+            planted = [judging.values(session, one.patches) for one in samples[i].planted]
+            found[i] = judging.values(session, samples[i].patches), planted
+    return [found[i] for i in range(len(samples))]
 
 
 def _drawn(parts: Sequence[Patches], count: int, rng: np.random.Generator) -> Patches:
@@ -309,24 +288,14 @@ def _drawn(parts: Sequence[Patches], count: int, rng: np.random.Generator) -> Pa
     return drawn
 
 
-def _scores(
-    samples: Sequence[Sample],
-    folds: Sequence[_Fold],
-    worst_pct: float,
-    *,
-    families: frozenset[str] | None = None,
-) -> Scores:
-    """Raw scores of all samples, untouched and with defects of these families."""
-    normal = np.full(len(samples), np.nan)
-    damaged = np.full((len(samples), EACH), np.nan)
-    for fold in folds:
-        for i, (values, planted) in zip(fold.held_out, fold.values, strict=True):
-            sample = samples[i]
-            normal[i] = sample.raw(values, worst_pct)
-            for j, (defect, changed) in enumerate(zip(sample.planted, planted, strict=True)):
-                if families is None or defect.family in families:
-                    damaged[i, j] = sample.raw_with(values, defect, changed, worst_pct)
-    return Scores(normal, damaged)
+def _scores(samples: Sequence[Sample], values: Sequence[Values], worst_pct: float) -> Scores:
+    """Raw scores of all samples, untouched and with each defect."""
+    normal, damaged = [], []
+    for sample, (untouched, changed) in zip(samples, values, strict=True):
+        normal.append(sample.raw(untouched, worst_pct))
+        pairs = zip(sample.planted, changed, strict=True)
+        damaged.append([sample.raw_with(untouched, one, new, worst_pct) for one, new in pairs])
+    return Scores(np.array(normal), np.array(damaged))
 
 
 def _copies(
@@ -346,7 +315,7 @@ def _copies(
         evidence = _with_copies(trial, chosen, kind, replace(work, extractor=extractor))
         if evidence is None:
             break
-        value = mean_auroc(evidence)
+        value = evidence.auroc()
         if better := ahead(evidence, trial.evidence, by=NEAR, seed=work.seed):
             found.append((value, kind))
         seconds = time.perf_counter() - began
@@ -358,16 +327,13 @@ def _copies(
     return variants.copies((best,)), figures
 
 
-def _with_copies(trial: _Trial, refs: Sequence[ImageRef], kind: str, work: Work) -> Evidence | None:
+def _with_copies(trial: _Trial, refs: Sequence[ImageRef], kind: str, work: Work) -> Scores | None:
     """The scores by banks that hold copies of a kind too; None where one can't be made."""
     copies = planting.copies(refs, replace(work, copies=variants.copies((kind,))))
     if len(copies) != len(trial.samples):
         return None
-    folds = [
-        _fold(trial.samples, at, trial.candidate, work.seed, copies)
-        for at in range(len(trial.folds))
-    ]
-    return (_scores(trial.samples, folds, trial.worst_pct),)
+    values = _held_out(trial.samples, trial.candidate, work.seed, copies)
+    return _scores(trial.samples, values, trial.worst_pct)
 
 
 def _multiple(side_px: float) -> int:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from walkdown.models.bank import Head
     from walkdown.models.memory_bank import Session
     from walkdown.training import graph
     from walkdown.training.extraction import Extractor, Work
-    from walkdown.training.judging import Lesson
     from walkdown.types import ImageRef, Photo
 
 WEIGHTS = (0.0, 0.5, 1.0, 2.0)
@@ -30,10 +30,10 @@ WEIGHTS = (0.0, 0.5, 1.0, 2.0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:
-    """A judge of some of the photographs, and what it learned of some of the anomalies, if any."""
+    """A judge of some of the photographs, and a head of some of the anomalies, if any."""
 
     judge: graph.Judge
-    lesson: Lesson | None
+    lesson: Head | None
 
 
 @dataclass(frozen=True, slots=True)

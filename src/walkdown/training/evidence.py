@@ -20,41 +20,28 @@ RESAMPLES = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """Raw scores of samples: untouched (n,), and with each of the defects planted in it (n, m).
-
-    NaN stands for a defect that is not counted.
-    """
+    """Raw scores of samples: untouched (n,), and with each of the defects planted in it (n, m)."""
 
     normal: NDArray[np.float64]
     damaged: NDArray[np.float64]
 
     def auroc(self, chosen: NDArray[np.intp] | slice = slice(None)) -> float:
         """How often a planted defect ranks above an untouched sample, among those chosen."""
-        damaged = self.damaged[chosen].ravel()
-        return auroc(self.normal[chosen], damaged[np.isfinite(damaged)])
+        return auroc(self.normal[chosen], self.damaged[chosen].ravel())
 
 
-Evidence = tuple[Scores, ...]
-"""Scores of the same samples by one way of judging, for each group of defects."""
-
-
-def mean_auroc(evidence: Evidence, chosen: NDArray[np.intp] | slice = slice(None)) -> float:
-    """The mean AUROC over the groups."""
-    return float(np.mean([scores.auroc(chosen) for scores in evidence]))
-
-
-def ahead(this: Evidence, that: Evidence, *, by: float, seed: int) -> bool:
+def ahead(this: Scores, that: Scores, *, by: float, seed: int) -> bool:
     """Whether ``this`` is better than ``that`` by so much AUROC, and not by chance.
 
     Both are of the same samples in the same order; where one is of fewer, those are compared.
     The standard error is that of the bootstrap over samples (Efron, Bootstrap methods, 1979).
     """
-    count = min(len(this[0].normal), len(that[0].normal))
+    count = min(len(this.normal), len(that.normal))
     rng = np.random.default_rng(seed)
     drawn = (rng.integers(count, size=count) for _ in range(RESAMPLES))
-    gains = [mean_auroc(this, chosen) - mean_auroc(that, chosen) for chosen in drawn]
-    gain = mean_auroc(this, slice(count)) - mean_auroc(that, slice(count))
-    return gain > max(by, ERRORS * float(np.nanstd(gains)))
+    gains = [this.auroc(chosen) - that.auroc(chosen) for chosen in drawn]
+    gain = this.auroc(slice(count)) - that.auroc(slice(count))
+    return gain > max(by, ERRORS * float(np.std(gains)))
 
 
 def least_as_good(

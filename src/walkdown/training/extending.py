@@ -1,6 +1,6 @@
 """Adding normal photographs to a memory bank that was fitted before, without fitting it anew.
 
-How it looks, its scaling and its heads stay. New rows are chosen from the old ones and the patches
+How it looks, its scaling and its head stay. New rows are chosen from the old ones and the patches
 of the new photographs together, and each new photograph is scored by the old rows and the other
 new ones: these scores join the old held-out ones, and from all of them comes the new threshold.
 """
@@ -63,8 +63,8 @@ class Base:
         return graph.Scaling(self.bank.shift, self.bank.scale, self.bank.weight)
 
     def judge(self, rows: NDArray[np.float32]) -> graph.Judge:
-        """Its scaling and heads, over other rows."""
-        return graph.Judge(self.scaling, rows, tuple(map(graph.Head, self.bank.heads)))
+        """Its scaling and head, over other rows."""
+        return graph.Judge(self.scaling, rows, self.bank.head)
 
 
 def extend(
@@ -154,7 +154,6 @@ def _choice(card: Mapping[str, Any]) -> Choice:
         Candidate(InputSize(**card["input"]), look),
         float(chosen["worst_pct"]),
         tuple(map(str, chosen["copies"])),
-        float(chosen["synthetic"]),
         tuple(figures),
     )
 

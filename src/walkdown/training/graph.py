@@ -4,7 +4,7 @@ The input ``image`` is (n, h, w, 3) uint8 RGB with sides that are multiples of 3
 cell of the stride-16 grid: finer maps averaged over the cell, coarser ones repeated, all of them
 averaged over a neighbourhood before. Each map is standardised per channel and weighted by
 1 / sqrt(channels), so that a wide map does not drown a narrow one. A cell's value is its distance
-to the nearest row of the bank, to which heads add what they have learned of defects.
+to the nearest row of the bank, to which a head adds what it has learned of defects.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from walkdown.models.bank import LIMIT
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from walkdown.models.bank import Head
     from walkdown.training.backbones import Trunk
 
 GRID = 16
@@ -58,7 +59,7 @@ class Scaling:
         return scaled
 
     def standardise(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, d) raw patches as heads see them: standardised and cut off at `LIMIT`."""
+        """(n, d) raw patches as a head sees them: standardised and cut off at `LIMIT`."""
         cells = self.apply(patches)
         cells /= self.weight
         return np.clip(cells, -LIMIT, LIMIT, out=cells)
@@ -75,22 +76,12 @@ def scaling_of(patches: NDArray[np.float32], channels: tuple[int, ...]) -> Scali
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Head:
-    """Layers over standardised cells, (out, in) weights and (out,) biases, with ReLU between.
-
-    The last one has a single output, which is added to the distance as it is.
-    """
-
-    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Judge:
-    """What patches are judged by: scaling, the bank's (m, d) rows in the scaled space, heads."""
+    """What patches are judged by: scaling, the bank's (m, d) rows in the scaled space, a head."""
 
     scaling: Scaling
     rows: NDArray[np.float32]
-    heads: tuple[Head, ...] = ()
+    head: Head | None = None
 
 
 def extractor(trunk: Trunk, features: Features, *, grid_px: int = GRID) -> bytes:
@@ -121,7 +112,7 @@ def detector(
     """The graph from ``image`` to ``raw_score``, ``cells`` and ``patches``, all float32.
 
     ``cells`` is (n, h/16, w/16), or h and w by another ``grid_px``: Euclidean distance to the
-    nearest row plus what the heads add, no less than 0. ``raw_score`` is (n,): the mean over the
+    nearest row plus what a head adds, no less than 0. ``raw_score`` is (n,): the mean over the
     ``worst_cells`` largest of an image (all cells of a smaller grid). ``patches`` is
     (d, n * cells): the raw features.
     """
@@ -199,30 +190,19 @@ class _Graph:
         shift = self.constant("shift", by.scaling.shift[:, None])
         scale = self.constant("scale", by.scaling.scale[:, None])
         scaled = self.node("Mul", [self.node("Sub", [_PATCHES, shift]), scale])
-        distances = self._nearest(scaled, by.rows)
-        terms = [distances, *self._heads(scaled, by)]
-        total = self.node("Sum", terms) if len(terms) > 1 else distances
+        total = self._nearest(scaled, by.rows)
+        if by.head:
+            total = self.node("Add", [total, self._head(scaled, by.head, by.scaling)])
         return self.node("Max", [total, self.constant("least", 0.0)], output)
 
-    def _heads(self, scaled: str, by: Judge) -> list[str]:
-        if not by.heads:
-            return []
-        limit = self.constant("limit", LIMIT * by.scaling.weight[:, None])
-        below = self.constant("below", -LIMIT * by.scaling.weight[:, None])
+    def _head(self, scaled: str, head: Head, scaling: Scaling) -> str:
+        limit = self.constant("limit", LIMIT * scaling.weight[:, None])
+        below = self.constant("below", -LIMIT * scaling.weight[:, None])
         cut = self.node("Max", [self.node("Min", [scaled, limit]), below])
-        return [self._head(cut, head, by.scaling, f"head_{i}") for i, head in enumerate(by.heads)]
-
-    def _head(self, cells: str, head: Head, scaling: Scaling, name: str) -> str:
-        value = cells
-        for i, (weights, bias) in enumerate(head.layers):
-            # The first layer undoes the maps' weights, which standardised cells are without.
-            matrix = weights / scaling.weight if i == 0 else weights
-            inputs = [
-                self.constant(f"{name}.{i}.weights", matrix.astype(np.float32)),
-                value if i == 0 else self.node("Relu", [value]),
-                self.constant(f"{name}.{i}.bias", bias[:, None].astype(np.float32)),
-            ]
-            value = self.node("Gemm", inputs)
+        # Weights of maps are undone in the head's: standardised cells are without them.
+        weights = self.constant("head.weights", (head.weights / scaling.weight)[None])
+        bias = self.constant("head.bias", head.bias)
+        value = self.node("Gemm", [weights, cut, bias])
         return self.node("Squeeze", [value, self.constant("first", np.array([0]))])
 
     def score(self, values: str, trunk: Trunk, worst_cells: int) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from walkdown.evaluate.threshold import Threshold
     from walkdown.models.artefact import Artefact
+    from walkdown.models.bank import Head
     from walkdown.ports import Progress
     from walkdown.training.anomalies import Anomaly, Labelled
     from walkdown.training.choosing import Candidate, Choice
@@ -63,8 +64,6 @@ class Options:
     pool_numbers: int = 24_000_000
     folds: int = 5
     calibrate: int = 400
-    planted_in: int = 60
-    planted_each: int = 6
     seed: int = 0
 
     def rows(self, candidate: Candidate) -> int:
@@ -143,7 +142,7 @@ def fit(
     if len(images) < MIN_IMAGES:
         raise TrainingError(_too_few(len(images), left_out))
     banks = Banks(channels(choice.candidate), options.rows(choice.candidate), options.seed)
-    course = Course(images, _planted(images, choice, options, work), [], choice, banks)
+    course = Course(images, [], choice, banks)
     if labelled:
         judge = course.learn(range(len(images)), []).judge
         found, more = labelled_anomalies.extract(labelled, judge, work)
@@ -155,13 +154,9 @@ def fit(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Course:
-    """All that can be learned from: patches and planted defects of photographs, and anomalies.
-
-    ``planted`` holds, per photograph, (defective, clean) patches of defects planted in it.
-    """
+    """All that can be learned from: patches of photographs, and anomalies."""
 
     images: list[Image]
-    planted: list[tuple[Patches, Patches] | None]
     anomalies: list[Anomaly]
     choice: Choice
     banks: Banks
@@ -183,47 +178,14 @@ class Course:
         """A judge of these photographs, and what these anomalies have that it does not know."""
         pool = np.concatenate([self.images[i].patches for i in normal])
         judge, _ = self.banks.choose(pool)
-        return self.taught(judge, pool, normal, anomalies)
+        return Learned(judge, self.lesson(judge, pool, anomalies))
 
-    def taught(
-        self, judge: graph.Judge, pool: Patches, normal: Sequence[int], anomalies: Sequence[int]
-    ) -> Learned:
-        """A bank with the heads that these photographs and anomalies can teach it."""
-        seed = self.banks.seed
-        planted = [found for i in normal if (found := self.planted[i]) is not None]
-        lesson = None
-        if anomalies:
-            defective = np.concatenate([self.anomalies[i].defective for i in anomalies])
-            lesson = judging.labelled_lesson(judge, pool, defective, seed=seed)
-        if planted:
-            defective = np.concatenate([cells for cells, _ in planted])
-            clean = np.concatenate([pool, *(cells for _, cells in planted)])
-            head = judging.synthetic_lesson(judge, clean, defective, seed=seed)
-            judge = replace(judge, heads=(head.head(self.choice.synthetic),))
-        return Learned(judge, lesson)
-
-
-def _planted(
-    images: Sequence[Image], choice: Choice, options: Options, work: Work
-) -> list[tuple[Patches, Patches] | None]:
-    """Patches with and without planted defects of some photographs, where a head wants them."""
-    found: list[tuple[Patches, Patches] | None] = [None] * len(images)
-    if not choice.synthetic:
-        return found
-    step = max(1, -(-len(images) // options.planted_in))
-    chosen = range(0, len(images), step)
-    work.progress.start("planting defects to learn from", len(chosen))
-    refs = [images[i].ref for i in chosen]
-    samples = {s.name: s for s in planting.plant(refs, work, each=options.planted_each)}
-    for i in chosen:
-        work.progress.advance()
-        sample = samples.get(images[i].ref.name)
-        if sample is not None:
-            found[i] = (
-                np.concatenate([p.defective for p in sample.planted]),
-                np.concatenate([p.around[:20] for p in sample.planted]),
-            )
-    return found
+    def lesson(self, judge: graph.Judge, pool: Patches, anomalies: Sequence[int]) -> Head | None:
+        """What these anomalies have that normal ``pool`` has not; of none nothing is learned."""
+        if not anomalies:
+            return None
+        defective = np.concatenate([self.anomalies[i].defective for i in anomalies])
+        return judging.lesson(judge, pool, defective, seed=self.banks.seed)
 
 
 def _finish(course: Course, options: Options, work: Work, left_out: list[tuple[str, str]]) -> Fit:
@@ -278,10 +240,9 @@ def _packed(
     images, candidate = course.images, course.choice.candidate
     judge, origin = course.rows()
     pool = np.concatenate([image.patches for image in images])
-    learned = course.taught(judge, pool, range(len(images)), range(len(course.anomalies)))
-    judge = learned.judge
-    if evaluation and evaluation.weight and learned.lesson:
-        judge = replace(judge, heads=(*judge.heads, learned.lesson.head(evaluation.weight)))
+    lesson = course.lesson(judge, pool, range(len(course.anomalies)))
+    if evaluation and evaluation.weight and lesson:
+        judge = replace(judge, head=lesson.times(evaluation.weight))
     types = labelled_anomalies.types(course.anomalies, judge)
     origin[:, 1:] = pictures.tile_boxes(origin[:, 1:], CELL_PX)
     bank = Bank(
@@ -292,7 +253,7 @@ def _packed(
         origin=origin,
         images=tuple(image.ref.name for image in images),
         types=types,
-        heads=tuple(head.layers for head in judge.heads),
+        head=judge.head,
     )
     refs = [image.ref for image in images]
     whole = graph.detector(
@@ -402,7 +363,6 @@ def _card(
             "look": choice.candidate.name,
             "worst_pct": choice.worst_pct,
             "copies": list(choice.copies),
-            "synthetic": choice.synthetic,
             "figures": figures,
         },
         "anomalies": asdict(evaluation) if evaluation else None,

@@ -39,9 +39,6 @@ have cells of their own, not so that more cells have a say."""
 REACH_CELLS, SEEN_CELLS = 3, 8
 """How far around a defect patches change enough to matter, and how far the network must see."""
 
-DEFECTIVE = 0.3
-"""Share of a cell under a defect from which on it counts as defective."""
-
 ATTEMPTS, COUNTS = 5, 0.5
 """How often a defect is drawn at most, for such a share of it to lie on what counts."""
 
@@ -51,25 +48,12 @@ _IN_TURN = tuple(itertools.chain(*zip(synthetic.GROUP_A, synthetic.GROUP_B, stri
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planted:
-    """A defect: its family, its window in the grid, the window's (n, d) patches, and the share
-    of each of them that is defective.
-    """
+    """A defect: its family, its window in the grid, and the window's (n, d) patches."""
 
     family: str
     rows: slice
     columns: slice
     patches: NDArray[np.float32]
-    share: NDArray[np.float32]
-
-    @property
-    def defective(self) -> NDArray[np.float32]:
-        """Patches that show the defect; none where it is small beside them."""
-        return self.patches[np.flatnonzero(self.share >= DEFECTIVE)]
-
-    @property
-    def around(self) -> NDArray[np.float32]:
-        """Patches near the defect that show nothing of it."""
-        return self.patches[np.flatnonzero(self.share == 0.0)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,29 +221,26 @@ def _planted(
     extractor: Extractor,
 ) -> Planted:
     image = resize(damaged, width_px=size_px[0], height_px=size_px[1])
-    shares = _shares(mask, size_px)
-    rows, seen_rows = _around(np.asarray(shares.any(axis=1)))
-    columns, seen_columns = _around(np.asarray(shares.any(axis=0)))
+    hit = _hit(mask, size_px)
+    rows, seen_rows = _around(np.asarray(hit.any(axis=1)))
+    columns, seen_columns = _around(np.asarray(hit.any(axis=0)))
     look = image[None, _px(seen_rows), _px(seen_columns)]
     patches = extractor.of(np.ascontiguousarray(look))
     inner = (
         slice(rows.start - seen_rows.start, rows.stop - seen_rows.start),
         slice(columns.start - seen_columns.start, columns.stop - seen_columns.start),
     )
-    return Planted(
-        family, rows, columns, _columns(patches[:, *inner]), shares[rows, columns].ravel()
-    )
+    return Planted(family, rows, columns, _columns(patches[:, *inner]))
 
 
-def _shares(mask: NDArray[np.bool_], size_px: tuple[int, int]) -> NDArray[np.float32]:
-    """The share of each cell that is under a mask, never nothing at all."""
+def _hit(mask: NDArray[np.bool_], size_px: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which cells are under a mask, one of them at least."""
     grid = (size_px[0] // CELL_PX, size_px[1] // CELL_PX)
-    shares = _drawn(mask.astype(np.float32), grid)
-    if not shares.any():
+    hit: NDArray[np.bool_] = _drawn(mask.astype(np.float32), grid) > 0.0
+    if not hit.any():
         row, column = (int(v.mean()) for v in np.nonzero(mask))
-        shares = np.zeros((grid[1], grid[0]), np.float32)
-        shares[row * grid[1] // mask.shape[0], column * grid[0] // mask.shape[1]] = DEFECTIVE
-    return shares
+        hit[row * grid[1] // mask.shape[0], column * grid[0] // mask.shape[1]] = True
+    return hit
 
 
 def _around(hit: NDArray[np.bool_]) -> tuple[slice, slice]:
