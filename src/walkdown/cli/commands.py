@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from walkdown import __version__
+from walkdown.cli import reading
 from walkdown.cli.options import Budget, ManyValues, Share, open_app, workspace_option
-
-if TYPE_CHECKING:
-    from walkdown.app.inspecting import Inspecting, Line
-    from walkdown.spec import PipelineSpec
-
-ANOMALIES_FOUND, IMAGES_FAILED = 3, 4
-SHOWN = 10
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -205,253 +197,25 @@ def inspect(
     Exit codes: 0 done, 1 error, 2 usage, 3 anomalies with --fail-on-anomaly, 4 images failed, or a
     stage failed on some.
     """
-    from walkdown.app.inspecting import inspect as prepare
-    from walkdown.cli.progress import progress
-    from walkdown.types import Status
+    from walkdown.cli.inspect import FOUND, run_inspect
 
     if (model is None) == (pipeline_file is None):
         raise click.UsageError("give either --model NAME or --pipeline FILE")
     if model is not None and not paths:
         raise click.UsageError("give the photographs to look at: walkdown inspect PATH...")
-    spec = _spec(model, pipeline_file, paths, max_pixels)
-    app = open_app(workers=workers)
-    with progress(quiet=as_json) as bar:
-        inspecting = prepare(app, spec, again=again, progress=bar)
-        lines = _print_lines(inspecting) if as_json else list(inspecting.lines())
-    if not as_json:
-        _print_summary(inspecting, lines)
-    if any(line.result.status is not Status.DONE for line in lines):
-        ctx.exit(IMAGES_FAILED)
-    if fail_on_anomaly and any(line.result.verdict == "anomaly" for line in lines):
-        ctx.exit(ANOMALIES_FOUND)
-    return 0
-
-
-def _spec(
-    model: str | None, pipeline_file: str | None, paths: tuple[str, ...], max_pixels: int | None
-) -> PipelineSpec:
-    from walkdown.app.specs import pipeline_of
-
-    return pipeline_of(
+    file = Path(pipeline_file) if pipeline_file else None
+    code = run_inspect(
+        paths,
         model=model,
-        file=Path(pipeline_file) if pipeline_file else None,
-        paths=paths,
+        file=file,
         max_pixels=max_pixels,
+        workers=workers,
+        again=again,
+        as_json=as_json,
     )
-
-
-def _print_lines(inspecting: Inspecting) -> list[Line]:
-    from walkdown.cli.output import echo_json, left_out_json, line_json
-
-    lines = []
-    for line in inspecting.lines():
-        echo_json(line_json(inspecting.app, line))
-        lines.append(line)
-    for name, reason in inspecting.left_out:
-        echo_json(left_out_json(name, reason))
-    return lines
-
-
-def _print_summary(inspecting: Inspecting, lines: list[Line]) -> None:
-    from walkdown.cli.output import RESULT_HEADER, result_row, shown, summary, table
-
-    results = [line.result for line in lines]
-    told = [r for r in results if r.error or r.verdict == "anomaly"]
-    told.sort(key=lambda r: (r.score is None, -(r.score or 0.0)))
-    if told:
-        table([result_row(r) for r in told[:SHOWN]], header=RESULT_HEADER)
-    if len(told) > SHOWN:
-        click.echo(f"... and {len(told) - SHOWN} more: walkdown results")
-    skipped = sum(line.status == "skipped" for line in lines)
-    before = f" ({skipped} of them done before)" if skipped else ""
-    noun = "image" if len(results) == 1 else "images"
-    click.echo(f"{len(results)} {noun}: {summary(results)}{before}")
-    for name, reason in inspecting.left_out[:SHOWN]:
-        click.echo(f"left out: {shown(name)}: {reason}", err=True)
-    if len(inspecting.left_out) > SHOWN:
-        click.echo(f"left out: {len(inspecting.left_out) - SHOWN} more", err=True)
-    if results:
-        click.echo(
-            f"inspection {inspecting.inspection.id}; look at it: "
-            f"walkdown report {inspecting.inspection.id} --open"
-        )
-
-
-@cli.command()
-@click.argument("inspection", required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option(
-    "--verdict",
-    type=click.Choice(["normal", "anomaly", "unusable", "failed"]),
-    help="Only these.",
-)
-@workspace_option
-def results(inspection: str | None, as_json: bool, verdict: str | None) -> None:
-    """List the results of an INSPECTION (the newest one), worst first.
-
-    \b
-    Examples:
-      walkdown results
-      walkdown results --verdict anomaly --json
-    """
-    from walkdown.app.reading import find_inspection, results_of
-    from walkdown.cli.output import (
-        RESULT_HEADER,
-        echo_json,
-        result_json,
-        result_row,
-        summary,
-        table,
-    )
-
-    app = open_app()
-    found = find_inspection(app, inspection)
-    all_results = results_of(app, found)
-    wanted = [r for r in all_results if verdict in (None, r.verdict or "failed")]
-    if as_json:
-        for result in wanted:
-            echo_json(result_json(app, result))
-        return
-    table([result_row(r) for r in wanted], header=RESULT_HEADER)
-    click.echo(f"inspection {found.id} with {found.model}: {summary(all_results)}")
-
-
-@cli.command()
-@click.argument("image")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@workspace_option
-def show(image: str, as_json: bool) -> None:
-    """Show all that is known of an IMAGE: its path as inspected, or its sha256 (6+ digits).
-
-    \b
-    Example:
-      walkdown show photos/today/cell-17.png
-    """
-    from walkdown.app.reading import results_for_image
-    from walkdown.cli.describe import describe
-    from walkdown.cli.output import echo_json, result_json
-
-    app = open_app()
-    found = results_for_image(app, image)
-    for result in found:
-        if as_json:
-            echo_json(result_json(app, result))
-        else:
-            click.echo("\n".join(describe(result, app.blobs.locate)) + "\n")
-
-
-@cli.command()
-@click.argument("inspection", required=False)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False),
-    metavar="DIR",
-    help="Where to write.  [default: reports/INSPECTION beside the workspace]",
-)
-@click.option("--open", "open_it", is_flag=True, help="Open it in the browser.")
-@workspace_option
-def report(inspection: str | None, out: str | None, open_it: bool) -> None:
-    """Write the report of an INSPECTION (the newest one): a web page, a CSV and a JSON file.
-
-    \b
-    Examples:
-      walkdown report --open
-      walkdown report 20260131 --out january
-    """
-    from walkdown.app.reading import find_inspection, results_of
-    from walkdown.app.report import write_report
-    from walkdown.cli.progress import progress
-
-    app = open_app()
-    found = find_inspection(app, inspection)
-    folder = Path(out) if out else app.home.parent / "reports" / found.id
-    with progress() as bar:
-        page = write_report(
-            found, results_of(app, found), blobs=app.blobs, out=folder, progress=bar
-        )
-    click.echo(str(page))
-    if open_it:
-        click.launch(page.absolute().as_uri())
-
-
-@cli.command()
-@click.argument("sql", required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
-@click.option("--rebuild", is_flag=True, help="Make the lake anew from the records first.")
-@workspace_option
-def query(sql: str | None, as_json: bool, rebuild: bool) -> None:
-    """Ask a question in SQL (DuckDB) over the views results, predictions and regions.
-
-    \b
-    Examples:
-      walkdown query "select verdict, count(*) from results group by verdict"
-      walkdown query "select image, score from results order by score desc limit 10" --json
-    """
-    from walkdown.app import lake
-    from walkdown.cli.output import echo_json, shown, table
-    from walkdown.cli.progress import progress
-
-    if sql is None and not rebuild:
-        raise click.UsageError('give a question: walkdown query "select count(*) from results"')
-    app = open_app()
-    if rebuild:
-        with progress() as bar:
-            count = lake.rebuild(app, progress=bar)
-        click.echo(f"the lake holds {count} results", err=True)
-    if sql is None:
-        return
-    columns, rows = lake.query(app, sql)
-    if as_json:
-        for row in rows:
-            echo_json(dict(zip(columns, (_plain(v) for v in row), strict=True)))
-    else:
-        table([["" if v is None else shown(str(v)) for v in row] for row in rows], header=columns)
-
-
-def _plain(value: object) -> object:
-    """A value of a row as JSON has it: no NaN, times as text."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
-
-
-@cli.command()
-@click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@workspace_option
-def models(name: str | None, as_json: bool) -> None:
-    """List the models of the workspace and their versions.
-
-    \b
-    Example:
-      walkdown models cells
-    """
-    from walkdown.cli.output import echo_json, table
-    from walkdown.errors import NotFound
-
-    app = open_app()
-    versions = app.versions.versions(name)
-    if name and not versions:
-        known = sorted({v.name for v in app.versions.versions()})
-        raise NotFound(f"no model {name!r}; there are: {', '.join(known) or 'none yet'}")
-    if as_json:
-        for v in versions:
-            echo_json({"model": v.label, "digest": v.digest, "aliases": list(v.aliases),
-                       "created_at": v.created_at.isoformat(), "actor": v.actor,
-                       "facts": dict(v.facts)})  # fmt: skip
-    elif versions:
-        rows = [
-            (v.label, ", ".join(v.aliases) or "-", f"{v.created_at:%Y-%m-%d %H:%M} UTC",
-             v.facts.get("normal images", "-"), v.facts.get("threshold", "-"), v.digest[:12])
-            for v in versions
-        ]  # fmt: skip
-        table(rows, header=("model", "aliases", "made", "images", "threshold", "digest"))
-    else:
-        click.echo("no models yet; make one: walkdown train NAME --normal FOLDER")
+    if code and (code != FOUND or fail_on_anomaly):
+        ctx.exit(code)
+    return 0
 
 
 @cli.command()
@@ -526,3 +290,7 @@ def demo(normals: int, out: str | None) -> None:
     from walkdown.cli.demo import run_demo
 
     run_demo(normals=normals, out=Path(out) if out else None)
+
+
+for _command in (reading.results, reading.show, reading.report, reading.query, reading.models):
+    cli.add_command(_command)

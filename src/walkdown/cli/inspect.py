@@ -1,0 +1,89 @@
+"""The command `walkdown inspect`: inspects, and prints a line for each image or a summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from walkdown.app.inspecting import inspect
+from walkdown.app.specs import pipeline_of
+from walkdown.cli.options import open_app
+from walkdown.cli.output import (
+    RESULT_HEADER,
+    echo_json,
+    left_out_json,
+    line_json,
+    result_row,
+    shown,
+    summary,
+    table,
+)
+from walkdown.cli.progress import progress
+from walkdown.types import Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from walkdown.app.inspecting import Inspecting, Line
+
+FOUND, FAILED = 3, 4
+"""Exit codes: there are anomalies; some images failed, which outranks it."""
+
+SHOWN = 10
+
+
+def run_inspect(
+    paths: tuple[str, ...],
+    *,
+    model: str | None,
+    file: Path | None,
+    max_pixels: int | None,
+    workers: int | None,
+    again: bool,
+    as_json: bool,
+) -> int:
+    """Inspect, print what came of it, and return 0, `FOUND` or `FAILED`."""
+    spec = pipeline_of(model=model, file=file, paths=paths, max_pixels=max_pixels)
+    app = open_app(workers=workers)
+    with progress(quiet=as_json) as bar:
+        inspecting = inspect(app, spec, again=again, progress=bar)
+        lines = _print_lines(inspecting) if as_json else list(inspecting.lines())
+    if not as_json:
+        _print_summary(inspecting, lines)
+    if any(line.result.status is not Status.DONE for line in lines):
+        return FAILED
+    return FOUND if any(line.result.verdict == "anomaly" for line in lines) else 0
+
+
+def _print_lines(inspecting: Inspecting) -> list[Line]:
+    lines = []
+    for line in inspecting.lines():
+        echo_json(line_json(inspecting.app, line))
+        lines.append(line)
+    for name, reason in inspecting.left_out:
+        echo_json(left_out_json(name, reason))
+    return lines
+
+
+def _print_summary(inspecting: Inspecting, lines: list[Line]) -> None:
+    results = [line.result for line in lines]
+    told = [r for r in results if r.error or r.verdict == "anomaly"]
+    told.sort(key=lambda r: (r.score is None, -(r.score or 0.0)))
+    if told:
+        table([result_row(r) for r in told[:SHOWN]], header=RESULT_HEADER)
+    if len(told) > SHOWN:
+        click.echo(f"... and {len(told) - SHOWN} more: walkdown results")
+    skipped = sum(line.status == "skipped" for line in lines)
+    before = f" ({skipped} of them done before)" if skipped else ""
+    noun = "image" if len(results) == 1 else "images"
+    click.echo(f"{len(results)} {noun}: {summary(results)}{before}")
+    for name, reason in inspecting.left_out[:SHOWN]:
+        click.echo(f"left out: {shown(name)}: {reason}", err=True)
+    if len(inspecting.left_out) > SHOWN:
+        click.echo(f"left out: {len(inspecting.left_out) - SHOWN} more", err=True)
+    if results:
+        click.echo(
+            f"inspection {inspecting.inspection.id}; look at it: "
+            f"walkdown report {inspecting.inspection.id} --open"
+        )
