@@ -26,25 +26,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from benchmarks.bench import SETS, machine
 from benchmarks.pages import FALSE_ALARMS, about, markdown, put
+from benchmarks.photographs import load, ref
 
 from walkdown.cli.progress import Silent
 from walkdown.evaluate.metrics import auroc
 from walkdown.evaluate.thresholds import from_false_alarms, odd_ones
-from walkdown.imaging.decode import decode
 from walkdown.models.looking import InputSize
 from walkdown.models.memory_bank import raw_score
 from walkdown.training import choosing, extraction, graph, judging, memory_bank
 from walkdown.training.choosing import Candidate
 from walkdown.training.judging import Banks
 from walkdown.training.planting import worst_count
-from walkdown.types import ImageRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from walkdown.evaluate.threshold import Threshold
     from walkdown.training.extraction import Image
-    from walkdown.types import Photo
 
 LOOK = Candidate(InputSize(choosing.MIN_SIDE_PX, graph.MULTIPLE_PX), choosing.WIDE)
 CELLS, ROWS, WORST_PCT = 144, 200, 1.0
@@ -106,20 +104,15 @@ def pool_of(folder: Path, *, seed: int) -> Pool:
     """All normal photographs of a set, exact copies once."""
     files = [f for part in ("train", "test") for f in sorted((folder / part / "good").iterdir())]
     work = extraction.Work(
-        extractor=memory_bank.extractor_of(LOOK, _load),
+        extractor=memory_bank.extractor_of(LOOK, load),
         quota=CELLS,
         seed=seed,
         workers=2,
         progress=Silent(),
     )
-    refs = [ImageRef(uri=str(f), version="", name=f.name, relative=f.name) for f in files]
-    images, left_out = extraction.extract(refs, work)
+    images, left_out = extraction.extract([ref(file) for file in files], work)
     print(f"{folder.name}: {len(images)} normal, {len(left_out)} left out", file=sys.stderr)
     return Pool(folder.name, tuple(images), memory_bank.channels(LOOK))
-
-
-def _load(ref: ImageRef, at_least_px: int | None) -> Photo:
-    return decode(Path(ref.uri).read_bytes(), name=ref.name, at_least_px=at_least_px)
 
 
 def resplit(pool: Pool, number: int, *, share: float, budget: float, folds: int) -> Split:

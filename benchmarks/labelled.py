@@ -24,19 +24,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from benchmarks.bench import SETS, machine
 from benchmarks.pages import LABELLED, about, markdown, put
+from benchmarks.photographs import load, ref
 
 from walkdown.app.training import train
 from walkdown.app.versions import open_version
 from walkdown.cli.progress import Silent
 from walkdown.evaluate.metrics import auroc
-from walkdown.imaging.decode import decode
 from walkdown.parallel import ordered_map
 from walkdown.training import anomalies, crossfit, judging, memory_bank
 from walkdown.training.anomalies import Labelled
 from walkdown.training.crossfit import Learned, Looker
 from walkdown.training.extraction import Work, extract
 from walkdown.training.memory_bank import _evaluate as evaluated
-from walkdown.types import ImageRef
 from walkdown.wiring import open_workspace
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from walkdown.training import graph
     from walkdown.training.choosing import Choice
     from walkdown.training.memory_bank import Course, Options
-    from walkdown.types import Photo
+    from walkdown.types import ImageRef
 
     Files = tuple[Path, ...]
 
@@ -149,7 +148,7 @@ class Set:
         assert evaluation is not None
         everything = self.learn(course, range(len(course.images)), range(len(chosen)))
         good, rest_raw = (
-            self._raw(everything, [_ref(f) for f in files])
+            self._raw(everything, [ref(f) for f in files])
             for files in (self.files.good, [self.files.bad[i] for i in rest])
         )
         told, alone = (auroc([g[w] for g in good], [b[w] for b in rest_raw]) for w in (at, 0))
@@ -160,13 +159,13 @@ class Set:
         session = judging.open_judge(learned.judge)
         looker = Looker(self.work.extractor, session, learned, self.course.worst_cells)
         photo = self.work.extractor.photo
-        return list(ordered_map(lambda ref: looker(photo(ref)), refs, workers=WORKERS))
+        return list(ordered_map(lambda one: looker(photo(one)), refs, workers=WORKERS))
 
 
 def prepare(name: str, files: Photographs, choice: Choice, options: Options) -> Set:
     """What `memory_bank.fit` does before it looks at anomalies; and all anomalies, looked at."""
-    refs = [_ref(file) for file in files.normal]
-    extractor = memory_bank.extractor_of(choice.candidate, _load)
+    refs = [ref(file) for file in files.normal]
+    extractor = memory_bank.extractor_of(choice.candidate, load)
     depth = memory_bank.depth(choice.candidate)
     quota = max(1, options.pool_numbers // depth // len(refs))
     work = Work(extractor, quota, options.seed, WORKERS, Silent(), choice.copies)
@@ -176,7 +175,7 @@ def prepare(name: str, files: Photographs, choice: Choice, options: Options) -> 
     course = memory_bank.Course(images, [], choice, banks)
     work = replace(work, extractor=replace(extractor, session=Remembered(extractor.session)))
     one = Set(name, files, course, work, options)
-    labelled = [Labelled(_ref(file)) for file in files.bad]
+    labelled = [Labelled(ref(file)) for file in files.bad]
     judge = one.learn(course, range(len(images)), []).judge
     found, left_out = anomalies.extract(labelled, judge, work)
     if left_out:
@@ -198,7 +197,7 @@ def product(files: Photographs, seed: int) -> tuple[list[float], Choice]:
         )
         model = open_version(app, trained.version)
         files_left = [*files.good, *(files.bad[i] for i in rest)]
-        photos = [_load(_ref(file), model.info.input_px) for file in files_left]
+        photos = [load(ref(file), model.info.input_px) for file in files_left]
         raw = [_raw_score(model.predict([photo])[0]) for photo in photos]
     return raw, trained.choice
 
@@ -207,14 +206,6 @@ def _raw_score(prediction: Any) -> float:
     if prediction.raw_score is None:
         raise ValueError(prediction.error)
     return float(prediction.raw_score)
-
-
-def _ref(file: Path) -> ImageRef:
-    return ImageRef(uri=str(file), version="", name=str(file), relative=file.name)
-
-
-def _load(ref: ImageRef, at_least_px: int | None) -> Photo:
-    return decode(Path(ref.uri).read_bytes(), name=ref.name, at_least_px=at_least_px)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 
 from walkdown.app.report import write_report
-from walkdown.errors import NotFound
 from walkdown.pipeline.keys import image_key
+from walkdown.stores.memory import MemoryBlobs
 from walkdown.types import (
     Inspection,
     Prediction,
@@ -31,7 +31,7 @@ from walkdown.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -39,33 +39,16 @@ NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 HOSTILE = "a/</script><img src=x onerror=alert(1)><!--&amp;'\".png"
 
 
-class MemoryBlobs:
-    """Blobs in a dict."""
+class Blobs(MemoryBlobs):
+    """Blobs that know which of them were read."""
 
     def __init__(self) -> None:
-        self.data: dict[str, bytes] = {}
+        super().__init__()
         self.reads: list[str] = []
-
-    def put(self, key: str, data: bytes) -> None:
-        self.data[key] = data
 
     def get(self, key: str) -> bytes:
         self.reads.append(key)
-        if key not in self.data:
-            raise NotFound(key)
-        return self.data[key]
-
-    def size(self, key: str) -> int | None:
-        return len(self.data[key]) if key in self.data else None
-
-    def list(self, prefix: str = "") -> Iterator[str]:
-        return iter(sorted(key for key in self.data if key.startswith(prefix)))
-
-    def delete(self, key: str) -> None:
-        self.data.pop(key, None)
-
-    def locate(self, key: str) -> str:
-        return key
+        return super().get(key)
 
 
 class Counter:
@@ -162,7 +145,7 @@ def result(name: str, score: float | None = 0.2, **changes: Any) -> Result:
     return Result(**(values | changes))
 
 
-def stored(blobs: MemoryBlobs, given: Result, shade: int, *, heat: bool = True) -> Result:
+def stored(blobs: Blobs, given: Result, shade: int, *, heat: bool = True) -> Result:
     """The result with an image in the blobs, and a heat map for its first stage."""
     data = png(shade)
     content = hashlib.sha256(data).hexdigest()
@@ -174,13 +157,11 @@ def stored(blobs: MemoryBlobs, given: Result, shade: int, *, heat: bool = True) 
     return replace(given, content=content, stages=stages)
 
 
-def make(
-    out: Path, results: Sequence[Result], blobs: MemoryBlobs | None = None, **changes: Any
-) -> Page:
+def make(out: Path, results: Sequence[Result], blobs: Blobs | None = None, **changes: Any) -> Page:
     path = write_report(
         inspection(**changes),
         iter(results),
-        blobs=blobs or MemoryBlobs(),
+        blobs=blobs or Blobs(),
         out=out,
         progress=Counter(),
     )

@@ -18,8 +18,8 @@ from tests.app.reports import (
     CHROMIUM,
     HOSTILE,
     NOON,
+    Blobs,
     Counter,
-    MemoryBlobs,
     browse,
     inspection,
     make,
@@ -77,7 +77,7 @@ def test_a_score_of_zero_comes_before_no_score(tmp_path: Path) -> None:
 
 
 def test_pictures_belong_to_their_results(tmp_path: Path) -> None:
-    blobs = MemoryBlobs()
+    blobs = Blobs()
     results = [stored(blobs, result(f"{n:03}.png", n / 200), n) for n in range(120)]
     page = make(tmp_path, results, blobs)
     pictures = page.pictures()
@@ -90,7 +90,7 @@ def test_pictures_belong_to_their_results(tmp_path: Path) -> None:
 
 
 def test_one_picture_serves_results_of_the_same_image(tmp_path: Path) -> None:
-    blobs = MemoryBlobs()
+    blobs = Blobs()
     results = [stored(blobs, result(name, 0.8), 90) for name in ("a.png", "b.png")]
     page = make(tmp_path, results, blobs)
     assert [row["picture"] for row in page.data["results"]] == [0, 0]
@@ -98,7 +98,7 @@ def test_one_picture_serves_results_of_the_same_image(tmp_path: Path) -> None:
 
 
 def test_heat_map_and_regions_of_the_deciding_stage_are_shown(tmp_path: Path) -> None:
-    first = stored(MemoryBlobs(), result("a.png", 0.8), 90)
+    first = stored(Blobs(), result("a.png", 0.8), 90)
     later = StageResult("check", "second@1", "e" * 64, Prediction(None, None, None, error="late"))
     page = make(tmp_path, [replace(first, stages=(*first.stages, later))])
     row = page.data["results"][0]
@@ -110,7 +110,7 @@ def test_heat_map_and_regions_of_the_deciding_stage_are_shown(tmp_path: Path) ->
 
 
 def test_missing_or_damaged_blobs_cost_only_the_picture(tmp_path: Path) -> None:
-    blobs = MemoryBlobs()
+    blobs = Blobs()
     gone = replace(result("gone.png", 0.9), content="ab" * 32)
     cold = stored(blobs, result("cold.png", 0.8), 10)
     blobs.delete(cold.stages[0].heatmap or "")
@@ -213,7 +213,7 @@ def test_the_page_needs_nothing_else_and_runs_only_its_own_script(tmp_path: Path
 def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     make(tmp_path, [result("old.png")])
     before = (tmp_path / "index.html").read_bytes()
-    blobs = MemoryBlobs()
+    blobs = Blobs()
     results = [stored(blobs, result("new.png", 0.9), 5)]
 
     class Stopped(Counter):
@@ -237,7 +237,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_progress_counts_pictures(tmp_path: Path) -> None:
-    blobs, progress = MemoryBlobs(), Counter()
+    blobs, progress = Blobs(), Counter()
     results = [stored(blobs, result(f"{n}.png", n / 10), n) for n in range(7)]
     results.append(result("broken.png", None))
     write_report(inspection(), results, blobs=blobs, out=tmp_path, progress=progress)
@@ -245,7 +245,7 @@ def test_progress_counts_pictures(tmp_path: Path) -> None:
 
 
 def test_memory_is_bounded_while_pictures_are_drawn() -> None:
-    blobs = MemoryBlobs()
+    blobs = Blobs()
     results = [replace(result(f"{n}"), content=f"{n:064x}") for n in range(200)]
     drawn = drawn_pictures(plan_pictures(results), blobs=blobs)
     next(drawn)
@@ -266,7 +266,7 @@ def test_longer_reports_have_smaller_pictures(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine to open the page with")
 def test_a_browser_draws_the_cards_without_an_error(tmp_path: Path) -> None:
-    blobs = MemoryBlobs()
+    blobs = Blobs()
     results = [stored(blobs, result(f"{n}.png", n / 70), n) for n in range(70)]
     results += [result(HOSTILE, 0.99), result("broken.png", None)]
     make(tmp_path / "out", results, blobs)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
-from tests.app.reports import CHROMIUM, MemoryBlobs, browse, make, opened, result, stored
+from tests.app.reports import CHROMIUM, Blobs, browse, make, opened, result, stored
 
 from walkdown.app import report_pictures
 from walkdown.app.report_pictures import Patch, drawn_patches, plan_pictures
@@ -66,7 +66,7 @@ def shade(uri: str) -> int:
 
 
 def test_a_region_is_shown_beside_its_nearest_normal_patch(tmp_path: Path) -> None:
-    blobs = MemoryBlobs()
+    blobs = Blobs()
     blobs.put(SHEET, sheet())
     regions = (region(0.9, near(2, (30, 10, 8, 8))), region(0.8, near(0, (2, 2, 8, 8))))
     bad = seen("bad.png", 0.9, *regions)
@@ -95,7 +95,7 @@ def test_a_region_is_shown_beside_its_nearest_normal_patch(tmp_path: Path) -> No
 
 
 def test_a_patch_is_stored_once_for_all_that_come_near_it(tmp_path: Path) -> None:
-    blobs = MemoryBlobs()
+    blobs = Blobs()
     blobs.put(SHEET, sheet())
     results = [seen(f"{n}.png", 0.9, region(0.9, near(n % 2))) for n in range(60)]
     for one in results:
@@ -127,7 +127,7 @@ def test_where_there_are_too_many_each_image_keeps_its_worst_region(
 
 
 def test_what_is_missing_costs_only_its_own_picture(tmp_path: Path) -> None:
-    blobs = MemoryBlobs()
+    blobs = Blobs()
     gone = replace(near(0), picture="models/gone/patches.jpg")
     torn = replace(near(1), picture="models/torn/patches.jpg")
     blobs.put(torn.picture, b"\xff\xd8\xff torn")
@@ -145,7 +145,7 @@ def test_what_is_missing_costs_only_its_own_picture(tmp_path: Path) -> None:
 
 
 def test_patches_keep_their_numbers_over_several_sheets() -> None:
-    blobs = MemoryBlobs()
+    blobs = Blobs()
     blobs.put("a", sheet())
     blobs.put("b", sheet())
     at = [(n * TILE, 0, TILE, TILE) for n in range(4)]
@@ -157,7 +157,7 @@ def test_patches_keep_their_numbers_over_several_sheets() -> None:
 
 
 def test_a_place_is_no_sharper_than_the_patch_beside_it(tmp_path: Path) -> None:
-    blobs = MemoryBlobs()
+    blobs = Blobs()
     blobs.put(SHEET, sheet())
     out = io.BytesIO()
     Image.new("RGB", (400, 300), (90, 90, 90)).save(out, "JPEG")
@@ -184,7 +184,7 @@ def test_a_photograph_is_decoded_as_large_as_its_places_need() -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine to open the page with")
 def test_a_browser_shows_the_pairs_and_names_the_rest(tmp_path: Path) -> None:
-    blobs = MemoryBlobs()
+    blobs = Blobs()
     blobs.put(SHEET, sheet())
     hostile = near(3, image="good\\<img src=x onerror=alert(1)>.png")
     nearest = (near(0), near(1), near(2), hostile)

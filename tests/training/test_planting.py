@@ -42,7 +42,7 @@ def test_a_window_has_the_values_of_the_whole_damaged_image(shelf: Shelf, weave:
     rng = np.random.default_rng((work.seed, 0))
     found, expected = [], []
     for at, planted in enumerate(sample.planted):
-        pixels, _ = synthetic.defect(weave(0, 300, 250), planting._IN_TURN[at], rng)
+        pixels, _ = synthetic.defect(weave(0, 300, 250), synthetic.FAMILIES[at], rng)
         damaged = Photo(pixels, 300, 250, "damaged")
         whole = work.extractor.of(scaled(damaged, work.extractor.size))
         seen = judging.values(session, whole.reshape(len(whole), -1).T)
@@ -64,13 +64,10 @@ def test_the_same_seed_plants_the_same_defects_at_every_scale(shelf: Shelf) -> N
             assert abs(middle - same) < 0.3
 
 
-def test_families_of_both_groups_are_planted_in_every_photograph(shelf: Shelf) -> None:
+def test_families_are_planted_in_turn(shelf: Shelf) -> None:
     refs = [shelf.add(f"{i}", textured(i)) for i in range(2)]
-    samples = planting.plant(refs, shelf.means(128), each=4)
-    groups = [{f.name for f in group} for group in (synthetic.GROUP_A, synthetic.GROUP_B)]
-    for sample in samples:
-        assert [len([p for p in sample.planted if p.family in g]) for g in groups] == [2, 2]
-    assert {p.family for s in samples for p in s.planted} == groups[0] | groups[1]
+    planted = [p.family for s in planting.plant(refs, shelf.means(128), each=4) for p in s.planted]
+    assert planted == [family.name for family in synthetic.FAMILIES]
 
 
 def test_a_small_defect_still_has_a_cell(shelf: Shelf) -> None:
@@ -156,7 +153,7 @@ def test_defects_lie_mostly_on_what_counts() -> None:
     y, x = np.mgrid[:240, :300]
     keep = (x / 150 + y / 120 < 1.0).astype(np.float32)
     pixels, rng, hits = textured(0), np.random.default_rng(0), []
-    for family in 5 * planting._IN_TURN:
+    for family in 5 * synthetic.FAMILIES:
         damaged, mask = planting._defect(pixels, keep, family, rng)
         assert (damaged[~mask] == pixels[~mask]).all()
         hits.append(keep[mask].mean() >= planting.COUNTS)

@@ -15,6 +15,7 @@ from walkdown.models.looking import CELL_PX, counting, scaled
 from walkdown.parallel import ordered_map
 from walkdown.training import judging
 from walkdown.training.defect_types import fit_classes
+from walkdown.training.extraction import each_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,18 +68,7 @@ def extract(
         return Anomaly(which.ref, photo.content, which.kind, cells)
 
     work.progress.start("looking at anomalies", len(labelled))
-    found: dict[str, Anomaly] = {}
-    left_out: list[tuple[str, str]] = []
-    for anomaly in ordered_map(one, labelled, workers=work.workers):
-        work.progress.advance()
-        if isinstance(anomaly, tuple):
-            left_out.append(anomaly)
-        elif anomaly.content in found:
-            twin = found[anomaly.content].ref.name
-            left_out.append((anomaly.ref.name, f"an exact copy of {twin}"))
-        else:
-            found[anomaly.content] = anomaly
-    return list(found.values()), left_out
+    return each_once(ordered_map(one, labelled, workers=work.workers), work.progress)
 
 
 def _defective(

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from walkdown.errors import ArtefactError, SpecError
 from walkdown.training.weights import read_weights
@@ -23,13 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
-    from onnx import ModelProto, NodeProto, ValueInfoProto
+    from onnx import NodeProto, TensorProto
 
     from walkdown.training.weights import Array
 
 _EPSILON: Final = 1e-3
-_OPSET: Final = 17
-_IR_VERSION: Final = 9
 
 # (blocks, stride of the first) per level: table 1 of Tan & Le, "EfficientNet" (2019), with the
 # depth of Lite2 (1.2, first and last level excepted).
@@ -109,16 +107,6 @@ def trunk(backbone: Backbone, *, levels: Sequence[int] = (3, 5)) -> Trunk:
     )
 
 
-def trunk_model(trunk: Trunk) -> ModelProto:
-    """The trunk alone as a model with dynamic n, h and w; outputs in the order of the levels."""
-    inputs = [_value(trunk.input, 3)]
-    outputs = [_value(trunk.outputs[at], trunk.channels[at]) for at in sorted(trunk.outputs)]
-    graph = helper.make_graph(trunk.nodes, "trunk", inputs, outputs, trunk.initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)])
-    model.ir_version = _IR_VERSION
-    return model
-
-
 def weights_path(backbone: Backbone) -> Path:
     """Where the weights are installed. The package is found without running any of its code."""
     module = backbone.package.partition("==")[0]
@@ -140,12 +128,6 @@ def _checked(backbone: Backbone, levels: Sequence[int]) -> list[int]:
         known = ", ".join(map(str, backbone.strides))
         raise SpecError(f"levels of {backbone.name}: {asked} asked for, choose among {known}")
     return sorted(set(levels))
-
-
-def _value(name: str, channels: int) -> ValueInfoProto:
-    # The names h and w would claim that an output is as large as the input: outputs stay unnamed.
-    size = ["h", "w"] if name == "trunk.input" else [None, None]
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, *size])
 
 
 def _build(builder: _Builder, *, deepest: int) -> dict[int, str]:

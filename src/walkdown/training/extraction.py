@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from walkdown.parallel import ordered_map
 from walkdown.training import variants
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from walkdown.models.looking import InputSize, Window
     from walkdown.models.memory_bank import Session
     from walkdown.ports import Progress
+    from walkdown.training.anomalies import Anomaly
     from walkdown.types import ImageRef, Photo
 
     Load = Callable[[ImageRef, int | None], Photo]
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 COUNTS = 0.5
 """Share of a cell from which on it is learned from, where parts of a photograph don't count."""
+
+
+Kept = TypeVar("Kept", "Image", "Anomaly")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,18 +122,25 @@ def extract(refs: Sequence[ImageRef], work: Work) -> tuple[list[Image], list[tup
         return image if len(image.patches) else (ref.name, "all of it is ignored")
 
     work.progress.start("looking at normal photographs", len(refs))
-    images: dict[str, Image] = {}
+    return each_once(ordered_map(one, enumerate(refs), workers=work.workers), work.progress)
+
+
+def each_once(
+    found: Iterable[Kept | tuple[str, str]], progress: Progress
+) -> tuple[list[Kept], list[tuple[str, str]]]:
+    """The first of each content, and (name, reason) of copies of it and of what can't be used."""
+    kept: dict[str, Kept] = {}
     left_out: list[tuple[str, str]] = []
-    for found in ordered_map(one, enumerate(refs), workers=work.workers):
-        work.progress.advance()
-        if isinstance(found, tuple):
-            left_out.append(found)
-        elif found.content in images:
-            twin = images[found.content].ref.name
-            left_out.append((found.ref.name, f"an exact copy of {twin}"))
+    for one in found:
+        progress.advance()
+        if isinstance(one, tuple):
+            left_out.append(one)
+        elif one.content in kept:
+            twin = kept[one.content].ref.name
+            left_out.append((one.ref.name, f"an exact copy of {twin}"))
         else:
-            images[found.content] = found
-    return list(images.values()), left_out
+            kept[one.content] = one
+    return list(kept.values()), left_out
 
 
 def _image(ref: ImageRef, photo: Photo, number: int, work: Work) -> Image:

@@ -6,7 +6,6 @@ its cells take the place of the same cells of the untouched photograph.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,9 +40,6 @@ REACH_CELLS, SEEN_CELLS = 3, 8
 
 ATTEMPTS, COUNTS = 5, 0.5
 """How often a defect is drawn at most, for such a share of it to lie on what counts."""
-
-
-_IN_TURN = tuple(itertools.chain(*zip(synthetic.GROUP_A, synthetic.GROUP_B, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,7 +140,7 @@ def _sample(
     height, width = image.shape[1:3]
     planted = []
     for at in range(each):
-        family = _IN_TURN[(first + at) % len(_IN_TURN)]
+        family = synthetic.FAMILIES[(first + at) % len(synthetic.FAMILIES)]
         damaged, mask = _defect(pixels, keep, family, rng)
         planted.append(_planted(family.name, damaged, mask, (width, height), extractor))
     patches = _columns(extractor.of(image))

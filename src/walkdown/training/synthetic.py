@@ -197,19 +197,16 @@ def _texture(pixels: Pixels, rng: Generator) -> tuple[_Place, Floats]:
     return place, share * (source + grain - place.of(pixels))
 
 
-GROUP_A: Final = (
+FAMILIES: Final = (
     Family("patch", _patch),
-    Family("stain", _stain),
-    Family("crack", _crack),
-    Family("spots", _spots),
-)
-GROUP_B: Final = (
     Family("scratch", _scratch),
+    Family("stain", _stain),
     Family("smear", _smear),
+    Family("crack", _crack),
     Family("shift", _shift),
+    Family("spots", _spots),
     Family("texture", _texture),
 )
-FAMILIES: Final = GROUP_A + GROUP_B
 
 
 # What they are made of
