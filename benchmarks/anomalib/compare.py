@@ -24,6 +24,10 @@ ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("patchcore", "padim", "mh_patchcore", "dfm", "dfkde")
 """Those that need no gradients: the others take hours on a processor, and are asked for by name."""
 
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20)}
+"""For anomalib: without it PatchCore's coreset grows by its largest array in most steps, since the
+C library cuts small tensors that stay from the hole that the array has left."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bench:
@@ -82,7 +86,14 @@ def _peer(job: Job, bench: Bench, out: Path) -> Row:
         *(["--maps"] if (folder / "ground_truth").is_dir() else []),
     ]
     fitted = out / "fit.json"
-    status = supervise.watch(command, cwd=ROOT, log=out / "log", limits=bench.limits, fitted=fitted)
+    status = supervise.watch(
+        command,
+        cwd=ROOT,
+        log=out / "log",
+        limits=bench.limits,
+        fitted=fitted,
+        environment=MALLOC,
+    )
     last = out / "done.json" if status == supervise.DONE else fitted
     figures = json.loads(last.read_text(encoding="utf-8")) if last.exists() else {}
     if status == supervise.DONE:

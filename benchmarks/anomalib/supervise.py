@@ -8,6 +8,7 @@ unseen.
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import time
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 DONE = "done"
 EVERY_S = 0.5
@@ -33,14 +34,27 @@ class Limits:
 
 
 def watch(
-    command: Sequence[str], *, cwd: Path, log: Path, limits: Limits, fitted: Path | None = None
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    log: Path,
+    limits: Limits,
+    fitted: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """`DONE`, or what stopped it. Its output goes to ``log``.
 
-    When the file ``fitted`` appears the clock starts again: the fit is over.
+    When the file ``fitted`` appears the clock starts again: the fit is over. ``environment`` is
+    added to that of this process.
     """
     with log.open("w", encoding="utf-8") as out:
-        process = subprocess.Popen(list(command), cwd=cwd, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            list(command),
+            cwd=cwd,
+            env={**os.environ, **(environment or {})},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
         space = int(limits.memory_mib * HEADROOM) * MIB
         try:
             resource.prlimit(process.pid, resource.RLIMIT_AS, (space, space))
