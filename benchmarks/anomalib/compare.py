@@ -17,7 +17,16 @@ from typing import Any
 
 from benchmarks.anomalib import page, setup, supervise
 from benchmarks.anomalib.quality import quality
-from benchmarks.anomalib.rows import ANOMALIB, WALKDOWN, Job, Row, Store, hopeless, schedule
+from benchmarks.anomalib.rows import (
+    ANOMALIB,
+    WALKDOWN,
+    Job,
+    Row,
+    Store,
+    hopeless,
+    schedule,
+    too_long,
+)
 from benchmarks.bench import SETS, machine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +80,11 @@ def _carry_out(job: Job, bench: Bench, store: Store) -> Row:
     if smaller is not None:
         reason = smaller.status.removeprefix("stopped: ")
         return Row(job, f"not tried: at {smaller.job.size_px} px its {reason}")
+    smaller = too_long(job, store.rows(), limit_s=bench.limits.time_s)
+    if smaller is not None:
+        return Row(
+            job, f"not tried: at {smaller.job.size_px} px its fit took {smaller.fit_s:.0f} s"
+        )
     with tempfile.TemporaryDirectory() as out:
         if job.side == ANOMALIB:
             return _peer(job, bench, Path(out))

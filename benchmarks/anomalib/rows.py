@@ -107,6 +107,22 @@ def schedule(
     return jobs
 
 
+CORESETS = ("patchcore", "mh_patchcore")
+"""Models whose fit is choosing a share of all patches, each in one pass over all: time by the
+fourth power of the size."""
+
+
+def too_long(job: Job, rows: Sequence[Row], *, limit_s: float) -> Row | None:
+    """The fit at a smaller size from which this one would take more than twice the limit."""
+    for row in rows:
+        small, size = row.job.size_px or 0, job.size_px or 0
+        if job.model not in CORESETS or replace(row.job, size_px=size) != job or small >= size:
+            continue
+        if row.done and row.fit_s and row.fit_s * (size / small) ** 4 > 2.0 * limit_s:
+            return row
+    return None
+
+
 def hopeless(job: Job, rows: Sequence[Row]) -> Row | None:
     """The row that was stopped at a smaller size or in an earlier turn; no more need be tried."""
     for row in rows:

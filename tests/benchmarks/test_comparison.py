@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 from benchmarks.anomalib.page import better, likeness, table, update
-from benchmarks.anomalib.rows import ANOMALIB, LIKE, WALKDOWN, Job, Row, Store, hopeless, schedule
+from benchmarks.anomalib.rows import (
+    ANOMALIB,
+    LIKE,
+    WALKDOWN,
+    Job,
+    Row,
+    Store,
+    hopeless,
+    schedule,
+    too_long,
+)
 from benchmarks.anomalib.setup import Footprint
 from benchmarks.anomalib.supervise import DONE, Limits, watch
 
@@ -51,6 +61,15 @@ def test_what_was_stopped_is_not_tried_larger() -> None:
     assert hopeless(replace(PEER, turn=1), [stopped]) == stopped
     assert hopeless(LARGE, [ROWS[0]]) is None
     assert hopeless(Job("cookies", ANOMALIB, "patchcore", 512), [stopped]) is None
+
+
+def test_what_must_take_more_than_twice_the_limit_is_not_tried() -> None:
+    small = replace(ROWS[0], fit_s=200.0)
+    assert too_long(LARGE, [small], limit_s=1200.0) == small
+    assert too_long(LARGE, [small], limit_s=1700.0) is None
+    assert too_long(PEER, [small], limit_s=1200.0) is None
+    assert too_long(replace(LARGE, model="padim"), [small], limit_s=1200.0) is None
+    assert too_long(replace(LARGE, set="cookies"), [small], limit_s=1200.0) is None
 
 
 def test_rows_are_found_again_after_an_interruption(tmp_path: Path) -> None:
