@@ -1,11 +1,12 @@
 """What a few labelled anomalies are worth: `make labelled`.
 
 Of each set's anomalies k = min(10, half) are drawn by a seed and learned from; the others are
-judged with test/good. Ways to look are chosen once for a set, since normal photographs alone decide
-on them, and each photograph's patches and each bank are made once and used by all draws. All that
-depends on the drawn anomalies goes through the training's own steps: cross-fitting, the choice of
-the head's weight, the final judge. The first draw is also made by a whole training and its model:
-"off by" is the greatest difference of raw scores between the two.
+judged with test/good. What does not depend on the draw is made once for a set: what planted defects
+choose, how each way to look tells every anomaly from normal photographs, each photograph's patches,
+each bank. All that depends on the drawn anomalies goes through the training's own steps: the choice
+of how to look, cross-fitting, the choice of the head's weight, the final judge. The first draw is
+also made by a whole training and its model: "off by" is the greatest difference of raw scores
+between the two.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from walkdown.app.versions import open_version
 from walkdown.cli.progress import Silent
 from walkdown.evaluate.metrics import auroc
 from walkdown.parallel import ordered_map
-from walkdown.training import anomalies, crossfit, judging, memory_bank
+from walkdown.training import anomalies, choosing, crossfit, judging, memory_bank, preferring
 from walkdown.training.anomalies import Labelled
 from walkdown.training.crossfit import Learned, Looker
 from walkdown.training.extraction import Work, extract
@@ -45,8 +46,9 @@ if TYPE_CHECKING:
 
     from walkdown.models.memory_bank import Session
     from walkdown.training import graph
-    from walkdown.training.choosing import Choice
+    from walkdown.training.choosing import Candidate, Choice
     from walkdown.training.memory_bank import Course, Options
+    from walkdown.training.preferring import Told
     from walkdown.types import ImageRef
 
     Files = tuple[Path, ...]
@@ -162,6 +164,52 @@ class Set:
         return list(ordered_map(lambda one: looker(photo(one)), refs, workers=WORKERS))
 
 
+@dataclass(slots=True)
+class Ways:
+    """What every draw chooses from: how each way to look tells all anomalies, and what it makes."""
+
+    name: str
+    files: Photographs
+    choice: Choice
+    told: list[Told]
+    sets: dict[Candidate, Set] = field(default_factory=dict)
+
+    def draw(self, seed: int) -> Draw:
+        """Choose by the drawn anomalies, then learn from them."""
+        chosen, _ = self.files.drawn(seed)
+        names = {ref(self.files.bad[i]).name for i in chosen}
+        told = [
+            replace(one, anomalies=one.anomalies[[name in names for name in one.names]])
+            for one in self.told
+        ]
+        choice = preferring.decide(self.choice, told)
+        if len(names) < preferring.MIN_ANOMALIES:
+            choice = self.choice
+        if choice.candidate not in self.sets:
+            options = memory_bank.Options()
+            self.sets[choice.candidate] = prepare(self.name, self.files, choice, options)
+        return self.sets[choice.candidate].draw(seed)
+
+
+def ways(name: str, files: Photographs) -> Ways:
+    """Choose by planted defects, then judge all anomalies in every way that comes in question."""
+    options = memory_bank.Options()
+    refs = [ref(file) for file in files.normal]
+    typical = memory_bank.typical_px(refs, load)
+    first = memory_bank.extractor_of(choosing.first_sensible(typical), load)
+    work = Work(first, 1, options.seed, WORKERS, Silent())
+    choice = choosing.choose(
+        refs, lambda c: memory_bank.extractor_of(c, load), work, typical_px=typical
+    )
+    normal = choosing.some(choosing.distinct(refs, work), choosing.first_sensible(typical))
+    bad = [ref(file) for file in files.bad]
+    told = [
+        preferring.tell(c, normal, bad, options.work(c, refs, load, work), options.banks(c))
+        for c in preferring.ways(choice.candidate, typical)
+    ]
+    return Ways(name, files, choice, told)
+
+
 def prepare(name: str, files: Photographs, choice: Choice, options: Options) -> Set:
     """What `memory_bank.fit` does before it looks at anomalies; and all anomalies, looked at."""
     refs = [ref(file) for file in files.normal]
@@ -170,9 +218,7 @@ def prepare(name: str, files: Photographs, choice: Choice, options: Options) -> 
     quota = max(1, options.pool_numbers // depth // len(refs))
     work = Work(extractor, quota, options.seed, WORKERS, Silent(), choice.copies)
     images, _ = extract(refs, work)
-    channels, rows = memory_bank.channels(choice.candidate), options.rows(choice.candidate)
-    banks = judging.Banks(channels, rows, options.seed)
-    course = memory_bank.Course(images, [], choice, banks)
+    course = memory_bank.Course(images, [], choice, options.banks(choice.candidate))
     work = replace(work, extractor=replace(extractor, session=Remembered(extractor.session)))
     one = Set(name, files, course, work, options)
     labelled = [Labelled(ref(file)) for file in files.bad]
@@ -258,9 +304,10 @@ def measure(name: str, folder: Path, draws: int) -> Outcome:
     whole, choice = product(files, 0)
     spent = time.perf_counter() - began
     print(f"{name}: whole training {spent:.0f} s, {choice.candidate.name}", file=sys.stderr)
-    one = prepare(name, files, choice, memory_bank.Options())
-    found = tuple(one.draw(seed) for seed in range(draws))
-    print(f"{name}: {time.perf_counter() - began:.0f} s in all", file=sys.stderr)
+    every = ways(name, files)
+    found = tuple(every.draw(seed) for seed in range(draws))
+    looks = "; ".join(candidate.name for candidate in every.sets)
+    print(f"{name}: {time.perf_counter() - began:.0f} s in all, {looks}", file=sys.stderr)
     return Outcome(name, found, float(np.abs(np.subtract(whole, found[0].raw)).max()))
 
 

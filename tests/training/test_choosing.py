@@ -101,9 +101,9 @@ def test_a_bank_holds_nothing_of_the_samples_that_it_judges() -> None:
 
 def test_all_candidates_begin_with_the_same_photographs(shelf: Shelf, weave: Draw) -> None:
     refs = [shelf.add(f"{i}", weave(i, 64, 64)) for i in range(40)]
-    distinct = choosing._distinct(refs, shelf.means())
+    distinct = choosing.distinct(refs, shelf.means())
     small, large = (
-        choosing._some(distinct, Candidate(InputSize(side, 32), choosing.FINE))
+        choosing.some(distinct, Candidate(InputSize(side, 32), choosing.FINE))
         for side in (384, 1024)
     )
     assert len(small) == choosing.MAX_SAMPLES > len(large) >= choosing.MIN_SAMPLES

@@ -123,7 +123,7 @@ def _print(trained: Trained, *, figures: bool = True) -> None:
             ("*" if figure.chosen else "", f"{figure.auroc:.3f}", figure.candidate)
             for figure in choice.figures
         ]
-        table(rows, header=("", "AUROC", "planted defects, by way of looking"))
+        table(rows, header=("", "AUROC", "defects found, by way of looking"))
     click.echo(f"{version.label} (now {version.name}@live), from {trained.images} normal images")
     click.echo(f"looks at: {choice.candidate.name}")
     click.echo(f"threshold: {trained.threshold.value:.4f} raw; {trained.threshold.sentence}")

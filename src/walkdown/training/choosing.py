@@ -37,6 +37,9 @@ MIN_SIDE_PX, MAX_SIDE_PX = 384, 1024
 NEARLY_ONE_PIECE = 1.2
 """Times that side up to which a photograph is made smaller instead of cut into tiles."""
 
+LEAST_PX = 224
+"""Least side that is worth a try where real anomalies tell."""
+
 MAX_TILED_PX = 4096
 """Largest side that is looked at in tiles."""
 
@@ -151,9 +154,14 @@ def candidates(typical_px: float) -> list[Candidate]:
         sides.append(_multiple(own * 2 / 3))
     if first.size.tile_px:
         sides.append(MAX_SIDE_PX)
-    sizes = dict.fromkeys(_size(side) for side in sides)
-    both = [Candidate(size, features) for size in sizes for features in (WIDE, FINE)]
-    return sorted(both, key=lambda c: c != first)
+    both = [candidate for side in sides for candidate in both_of(side)]
+    return sorted(dict.fromkeys(both), key=lambda c: c != first)
+
+
+def both_of(side_px: float) -> list[Candidate]:
+    """Both kinds of patches at about that longer side."""
+    size = _size(_multiple(side_px))
+    return [Candidate(size, features) for features in (WIDE, FINE)]
 
 
 def _size(side_px: int) -> InputSize:
@@ -171,7 +179,7 @@ def choose(
     typical_px: float,
 ) -> Choice:
     """Compare the candidates on some of the photographs, unless these are too few for it."""
-    refs = _distinct(refs, work) if len(refs) >= MIN_PHOTOS else []
+    refs = distinct(refs, work) if len(refs) >= MIN_PHOTOS else []
     if len(refs) < MIN_SAMPLES:
         return plain(typical_px)
     options = candidates(typical_px)
@@ -193,7 +201,7 @@ def _compare(
     What can't win any more is let go of at once: patches of all candidates are a lot of memory.
     """
     attempts = (
-        _try(candidate, _some(refs, candidate), of(candidate), work) for candidate in options
+        _try(candidate, some(refs, candidate), of(candidate), work) for candidate in options
     )
     best = next(attempts)
     first, found = best.evidence, [(best.candidate, best.auroc, best.seconds)]
@@ -213,7 +221,7 @@ def _better(best: _Trial, trial: _Trial, first: Scores, seed: int) -> _Trial:
     return best if best.evidence is not first and best.auroc >= trial.auroc else trial
 
 
-def _distinct(refs: Sequence[ImageRef], work: Work) -> list[ImageRef]:
+def distinct(refs: Sequence[ImageRef], work: Work) -> list[ImageRef]:
     """Evenly chosen photographs that can be decoded, each content once: a copy would leak.
 
     In random order, so that the first few of them are as mixed as all.
@@ -230,7 +238,7 @@ def _distinct(refs: Sequence[ImageRef], work: Work) -> list[ImageRef]:
     return [list(found.values())[i] for i in order]
 
 
-def _some(refs: Sequence[ImageRef], candidate: Candidate) -> Sequence[ImageRef]:
+def some(refs: Sequence[ImageRef], candidate: Candidate) -> Sequence[ImageRef]:
     """The first photographs, fewer of them where each has many cells.
 
     So the samples of all candidates begin with the same photographs, with the same defects.
@@ -307,7 +315,7 @@ def _copies(
     """
     found: list[tuple[float, str]] = []
     figures: list[Figure] = []
-    chosen = _some(refs, trial.candidate)
+    chosen = some(refs, trial.candidate)
     for kind in variants.KINDS:
         if kind == "turned" and figures and figures[0].auroc < trial.auroc:
             continue

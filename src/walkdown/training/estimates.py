@@ -64,7 +64,8 @@ class Measured:
 class Plan:
     """What is to be done: how many photographs, and the options of the fit.
 
-    ``rows`` and ``depth`` are those of the bank, ``network_mib`` the size of the network.
+    ``rows`` and ``depth`` are those of the bank, ``network_mib`` the size of the network, and
+    ``preferred`` what labelled anomalies, so many, choose from.
     """
 
     photographs: int
@@ -77,6 +78,8 @@ class Plan:
     calibrate: int
     workers: int
     network_mib: float
+    anomalies: int = 0
+    preferred: Sequence[Candidate] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ def estimate(plan: Plan, measured: Measured) -> Estimate:
     fast_s, fast_mib = _fit_s(plan, measured), _fit_mib(plan, measured)
     seconds, memory = fast_s, fast_mib
     if plan.compared and plan.photographs >= choosing.MIN_PHOTOS:
-        seconds += _compare_s(plan, measured)
+        seconds += _compare_s(plan, measured) + _prefer_s(plan, measured)
         memory = max(memory, _compare_mib(plan, measured))
     numbers = 2.0 * plan.rows * plan.depth * 4.0
     model = plan.network_mib + (numbers + plan.rows * TILE_BYTES) / MIB
@@ -167,6 +170,20 @@ def _compare_s(plan: Plan, measured: Measured) -> float:
     copies = _samples(plan.candidate, plan) * sum(map(len, kinds)) * measured.look_s
     total += copies / _threads(plan)
     total += len(kinds) * choosing.FOLDS * _bank_s(plan.candidate, plan, measured)
+    return total
+
+
+def _prefer_s(plan: Plan, measured: Measured) -> float:
+    """Normal photographs are looked at twice, anomalies once, and a bank is made for each fold."""
+    normal = _samples(plan.candidate, plan)
+    anomalies = min(plan.anomalies, _samples(plan.candidate, plan))
+    total = 0.0
+    for candidate in plan.preferred:
+        look = measured.look_s * _times(candidate, plan)
+        total += (2 * normal + anomalies) * look / _threads(plan)
+        cells = normal * measured.cells * _times(candidate, plan)
+        products = choosing.FOLDS * cells * plan.rows * _depth(candidate)
+        total += products * 1e-9 * measured.giga_s
     return total
 
 

@@ -18,7 +18,16 @@ from walkdown.models import artefact, memory_bank
 from walkdown.models.bank import Bank
 from walkdown.models.looking import CELL_PX
 from walkdown.training import anomalies as labelled_anomalies
-from walkdown.training import backbones, choosing, estimates, graph, judging, pictures, planting
+from walkdown.training import (
+    backbones,
+    choosing,
+    estimates,
+    graph,
+    judging,
+    pictures,
+    planting,
+    preferring,
+)
 from walkdown.training.crossfit import WEIGHTS, Learned, cross_fit
 from walkdown.training.demands import Demand
 from walkdown.training.evidence import least_as_good
@@ -69,6 +78,15 @@ class Options:
     def rows(self, candidate: Candidate) -> int:
         """Rows of a bank of a candidate's patches."""
         return self.fine_bank if candidate.features == choosing.FINE else self.wide_bank
+
+    def banks(self, candidate: Candidate) -> Banks:
+        """What chooses banks of a candidate's patches."""
+        return Banks(channels(candidate), self.rows(candidate), self.seed)
+
+    def work(self, candidate: Candidate, refs: Sequence[ImageRef], load: Load, like: Work) -> Work:
+        """How a candidate looks at so many photographs."""
+        quota = max(1, self.pool_numbers // depth(candidate) // max(1, len(refs)))
+        return replace(like, extractor=extractor_of(candidate, load), quota=quota)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +147,22 @@ def fit(
     first = choosing.first_sensible(typical)
     work = Work(extractor_of(first, load), 1, options.seed, workers, progress)
     choice = options.choice or choosing.plain(typical)
-    _tell(refs, choice.candidate, typical, options, work)
+    _tell(refs, choice.candidate, typical, options, work, anomalies=len(labelled))
     if options.choice is None and not options.fast:
         choice = choosing.choose(refs, lambda c: extractor_of(c, load), work, typical_px=typical)
-    work = replace(
-        work,
-        extractor=extractor_of(choice.candidate, load),
-        quota=max(1, options.pool_numbers // depth(choice.candidate) // max(1, len(refs))),
-        copies=choice.copies,
-    )
+        choice = preferring.prefer(
+            choice,
+            refs,
+            [one.ref for one in labelled],
+            lambda c: (options.work(c, refs, load, work), options.banks(c)),
+            work,
+            typical_px=typical,
+        )
+    work = replace(options.work(choice.candidate, refs, load, work), copies=choice.copies)
     images, left_out = extract(refs, work)
     if len(images) < MIN_IMAGES:
         raise TrainingError(_too_few(len(images), left_out))
-    banks = Banks(channels(choice.candidate), options.rows(choice.candidate), options.seed)
-    course = Course(images, [], choice, banks)
+    course = Course(images, [], choice, options.banks(choice.candidate))
     if labelled:
         judge = course.learn(range(len(images)), []).judge
         found, more = labelled_anomalies.extract(labelled, judge, work)
@@ -292,7 +312,13 @@ def extractor_of(candidate: Candidate, load: Load) -> Extractor:
 
 
 def _tell(
-    refs: Sequence[ImageRef], candidate: Candidate, typical: float, options: Options, work: Work
+    refs: Sequence[ImageRef],
+    candidate: Candidate,
+    typical: float,
+    options: Options,
+    work: Work,
+    *,
+    anomalies: int,
 ) -> None:
     """Say what the fit will take, before it begins."""
     compares = options.choice is None and not options.fast
@@ -308,6 +334,10 @@ def _tell(
         calibrate=options.calibrate,
         workers=work.workers,
         network_mib=network / estimates.MIB,
+        anomalies=anomalies,
+        preferred=preferring.ways(candidate, typical)
+        if compares and anomalies >= preferring.MIN_ANOMALIES
+        else (),
     )
     measured = estimates.measure(refs, work.extractor, clock=estimates.now)
     if measured:
