@@ -68,7 +68,8 @@ def trained(
     app = open_workspace(str(workspace))
     with pytest.MonkeyPatch.context() as patch:
         # A head that what is so clearly broken does not need.
-        patch.setattr(memory_bank, "least_as_good", lambda *_, by: (1, [1.0] * len(WEIGHTS)))
+        most = len(WEIGHTS) - 1, [1.0] * len(WEIGHTS)
+        patch.setattr(memory_bank, "least_as_good", lambda *_, **_options: most)
         training.train(
             app,
             "m",

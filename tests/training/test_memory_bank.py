@@ -148,10 +148,11 @@ def weighted(rng: np.random.Generator, count: int, off: float, said: float) -> N
 
 
 @pytest.mark.parametrize(("normal", "bad"), [(20, 5), (50, 10), (200, 10)])
-def test_labels_that_say_nothing_get_no_say(normal: int, bad: int) -> None:
+def test_labels_that_say_nothing_get_little_say(normal: int, bad: int) -> None:
     rng = np.random.default_rng(0)
     weights = [chosen(weighted(rng, normal, 0, 0), weighted(rng, bad, 1, 0)) for _ in range(60)]
-    assert weights.count(0.0) >= 45, weights.count(0.0)
+    assert weights.count(0.0) >= 30, weights.count(0.0)
+    assert sum(weight > 0.25 for weight in weights) <= 12, sorted(weights)
 
 
 @pytest.mark.parametrize(("normal", "bad"), [(50, 10), (200, 10)])

@@ -45,13 +45,13 @@ def ahead(this: Scores, that: Scores, *, by: float, seed: int) -> bool:
 
 
 def least_as_good(
-    normal: NDArray[np.float64], bad: NDArray[np.float64], *, by: float
+    normal: NDArray[np.float64], bad: NDArray[np.float64], *, by: float, errors: float = 1.0
 ) -> tuple[int, list[float]]:
     """The first of w ways that is as good as the best, and the AUROC of each.
 
     ``normal`` (n, w) and ``bad`` (m, w) are raw scores of the same photographs by each way. As good
-    is what the best is not ahead of by so much AUROC, or by one standard error of the difference
-    (DeLong et al., Comparing the areas under correlated ROC curves, 1988).
+    is what the best is not ahead of by so much AUROC, or by ``errors`` standard errors of the
+    difference (DeLong et al., Comparing the areas under correlated ROC curves, 1988).
     """
     wins = (bad[:, None] > normal) + 0.5 * (bad[:, None] == normal)
     aurocs = wins.mean(axis=(0, 1))
@@ -59,5 +59,5 @@ def least_as_good(
     behind = wins[..., best, None] - wins
     variances = [behind.mean(axis=axis) for axis in (0, 1)]
     error = np.sqrt(sum(v.var(axis=0, ddof=len(v) > 1) / len(v) for v in variances))
-    as_good = aurocs >= aurocs[best] - np.maximum(by, error)
+    as_good = aurocs >= aurocs[best] - np.maximum(by, errors * error)
     return int(as_good.argmax()), aurocs.tolist()

@@ -53,7 +53,9 @@ if TYPE_CHECKING:
 MIN_IMAGES = 5
 
 HEAD_CLEARLY = 0.005
-"""AUROC that a greater weight of labelled anomalies must be worth."""
+HEAD_ERRORS = 0.5
+"""AUROC that a greater weight of labelled anomalies must be worth, and standard errors: few
+anomalies prove little, and what they teach is worth more often than not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +238,7 @@ def _evaluate(normal: Sequence[Judged], bad: Sequence[Judged]) -> tuple[Evaluati
     if not bad:
         return None, 0
     raw = (np.array([judged.raw for judged in group]) for group in (normal, bad))
-    at, aurocs = least_as_good(*raw, by=HEAD_CLEARLY)
+    at, aurocs = least_as_good(*raw, by=HEAD_CLEARLY, errors=HEAD_ERRORS)
     return Evaluation(len(bad), aurocs[at], aurocs[0], WEIGHTS[at]), at
 
 
