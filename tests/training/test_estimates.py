@@ -126,7 +126,7 @@ def test_it_comes_true(tmp_path: Path, count: int, how: str) -> None:
     )
     text, seconds, peak_mib, size = ended.stdout.splitlines()
     sys.stdout.write(f"{text}\n{seconds} s, {peak_mib} MiB, {size} bytes\n")
-    said = SAID.match(text)
+    said = SAID.search(text)
     assert said, text
     told_s = float(said[1]) * {"s": 1, "min": 60, "h": 3600}[said[2]]
     told_mib = float(said[3]) * {"MB": 1e6, "GB": 1e9}[said[4]] / 2**20
