@@ -33,7 +33,7 @@ STEPS = {
     "sha256 of the file": ["walkdown.runners.worker:hashlib.sha256"],
     "keep a copy": ["walkdown.runners.worker:_keep"],
     "look for cached": ["walkdown.stores.sqlite_records:SqliteRecords.cached"],
-    "resize": ["walkdown.models.memory_bank:resize"],
+    "resize": ["walkdown.models.looking:resize"],
     "scores of the cells": ["walkdown.models.memory_bank:scores.scores"],
     "regions": ["walkdown.models.memory_bank:regions"],
     "draw the heat map": ["walkdown.imaging.heatmaps:to_png"],
