@@ -20,6 +20,7 @@ from walkdown.errors import ImageError, ModelError
 from walkdown.imaging import heatmaps
 from walkdown.imaging.decode import decode, from_array
 from walkdown.pipeline.predictions import failed
+from walkdown.silent import Silent
 from walkdown.training.demands import Demand
 from walkdown.training.memory_bank import Options
 from walkdown.wiring import open_workspace
@@ -158,7 +159,7 @@ def train(
             anomaly=_paths(anomaly),
             masks=None if masks is None else str(masks),
             options=Options(demand=demand, fast=fast),
-            progress=_Silent(),
+            progress=Silent(),
         )
         return Model(open_version(app, trained.version), trained.version)
 
@@ -176,16 +177,3 @@ def _app(workspace: str | Path | None) -> App:
 
 def _paths(given: str | Path | Sequence[str | Path]) -> list[str]:
     return [str(given)] if isinstance(given, str | Path) else [str(path) for path in given]
-
-
-class _Silent:
-    """Progress that nobody watches."""
-
-    def start(self, what: str, total: int | None) -> None:
-        """Nothing."""
-
-    def advance(self, count: int = 1) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from walkdown.silent import Silent
 from walkdown.training import choosing, planting
 from walkdown.training.choosing import Choice, Figure
 from walkdown.training.crossfit import Learned, cross_fit
@@ -98,7 +99,7 @@ def tell(
 ) -> Told:
     """Judge all of them by this candidate's banks."""
     began = time.perf_counter()
-    quiet = replace(work, progress=_Quiet())
+    quiet = replace(work, progress=Silent())
     images, _ = extract(normal, quiet)
     cells = float(np.median([image.cells for image in images]))
 
@@ -137,16 +138,3 @@ def decide(choice: Choice, told: Sequence[Told]) -> Choice:
         return replace(choice, figures=(*choice.figures, *figures))
     before = tuple(replace(figure, chosen=False) for figure in choice.figures)
     return Choice(best, best.worst_pcts[0], figures=(*before, *figures))
-
-
-class _Quiet:
-    """Progress of a part that is one step of a greater work."""
-
-    def start(self, what: str, total: int | None) -> None:
-        """Not told."""
-
-    def advance(self, count: int = 1) -> None:
-        """Not told."""
-
-    def note(self, text: str) -> None:
-        """Not told."""
