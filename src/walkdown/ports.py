@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Inspection,
         ModelInfo,
         ModelVersion,
+        Original,
         Photo,
         Prediction,
         Result,
@@ -53,8 +54,8 @@ class Source(Protocol):
     def refs(self) -> Iterator[ImageRef]:
         """All captures, in a stable order; what can't be an image carries its ``problem``."""
 
-    def read(self, ref: ImageRef) -> bytes:
-        """The bytes of one capture. Raises `ImageError` when it is gone or can't be read."""
+    def read(self, ref: ImageRef) -> Original:
+        """One capture, whole. Raises `ImageError` when it is gone or can't be read."""
 
     def left_out(self) -> list[tuple[str, str]]:
         """After `refs`: (name, reason) of what was there and is no image, such as a text file."""

@@ -93,6 +93,19 @@ class ImageRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """The bytes of one capture, and what was said of it where it was put: no more than hints.
+
+    ``asset`` and ``viewpoint`` win over a path's, ``taken_at`` (aware UTC) over the camera's clock.
+    """
+
+    data: bytes
+    asset: str | None = None
+    viewpoint: str | None = None
+    taken_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Exif:
     """What the camera wrote down; ``taken_at`` is aware UTC (see ``imaging.exif`` for zones)."""
 

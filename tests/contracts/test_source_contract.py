@@ -35,7 +35,7 @@ def make_source(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[...,
 
 def test_every_image_is_listed_and_read(make_source: Callable[..., Source]) -> None:
     source = make_source(IMAGES)
-    assert {ref.relative: source.read(ref) for ref in source.refs()} == IMAGES
+    assert {ref.relative: source.read(ref).data for ref in source.refs()} == IMAGES
     assert all(ref.problem is None for ref in source.refs())
     assert source.left_out() == []
 

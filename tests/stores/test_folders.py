@@ -103,7 +103,7 @@ def test_a_path_with_dots_means_what_the_system_means(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "real/deep")
     ref = only(FolderSource([f"{tmp_path}/link/../photo.jpg"]))
     assert ref.uri == (tmp_path / "real/photo.jpg").as_uri()
-    assert FolderSource([f"{tmp_path}/link/../photo.jpg"]).read(ref) == JPEG
+    assert FolderSource([f"{tmp_path}/link/../photo.jpg"]).read(ref).data == JPEG
 
 
 def test_what_cannot_be_an_image_carries_its_problem_and_is_never_opened(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_names_that_are_not_unicode_are_read(tmp_path: Path) -> None:
     assert ref.uri.isascii()
     assert ref.uri.endswith("/caf%E9/%FF%23%3F%2541.jpg")
     assert len(ref.capture_id) == 32
-    assert source.read(ref) == JPEG
+    assert source.read(ref).data == JPEG
 
 
 def test_no_permission_is_a_problem_in_words(
@@ -287,4 +287,4 @@ def test_real_images_are_all_found(test_data: Path) -> None:
     refs = list(source.refs())
     assert len(refs) > 20
     assert all(ref.problem is None for ref in refs)
-    assert all(source.read(ref) == (folder / ref.relative).read_bytes() for ref in refs[:5])
+    assert all(source.read(ref).data == (folder / ref.relative).read_bytes() for ref in refs[:5])

@@ -227,7 +227,7 @@ def _photos(
     for ref in source.refs():
         try:
             yield decode(
-                source.read(ref),
+                source.read(ref).data,
                 name=ref.name,
                 at_least_px=at_least_px,
                 max_pixels=DEFAULT_MAX_PIXELS,

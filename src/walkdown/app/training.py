@@ -151,7 +151,7 @@ def _labelled(app: App, source: Source, masks: str | None) -> Iterator[Labelled]
     for ref in source.refs():
         kind, _, _ = ref.relative.rpartition("/")
         mask = marked.pop(_stem(ref.relative), None)
-        data = drawn.read(mask) if drawn and mask else None
+        data = drawn.read(mask).data if drawn and mask else None
         yield Labelled(ref, kind.partition("/")[0] or None, data)
     if marked:
         unused = next(iter(marked.values()))
@@ -184,7 +184,7 @@ def _loader(sources: Mapping[str, Source], preparation: Preparation) -> Load:
         if ref.problem is not None:
             raise ImageError(ref.problem)
         photo = decode(
-            sources[ref.uri].read(ref),
+            sources[ref.uri].read(ref).data,
             name=ref.name,
             at_least_px=preparation.at_least_px(at_least_px),
             max_pixels=DEFAULT_MAX_PIXELS,

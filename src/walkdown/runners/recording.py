@@ -74,7 +74,8 @@ class Recorder:
         ref, decision = outcome.ref, outcome.decision
         by = decision.by if decision else None
         where = place(self.plan.asset, ref.relative)
-        seen = findings.sightings(self.plan, outcome.stages, by, where.asset)
+        asset, viewpoint = outcome.asset or where.asset, outcome.viewpoint or where.viewpoint
+        seen = findings.sightings(self.plan, outcome.stages, by, asset)
         result = Result(
             key=self.key(ref.capture_id),
             uri=ref.uri,
@@ -88,8 +89,8 @@ class Recorder:
             raw_score=by.prediction.raw_score if by else None,
             model=by.model if by else None,
             severity=seen[0].severity if seen else None,
-            asset=where.asset,
-            viewpoint=where.viewpoint,
+            asset=asset,
+            viewpoint=viewpoint,
             stages=tuple(outcome.stages),
             error=decision.error if decision else outcome.error or "it was not looked at",
             width_px=outcome.width_px,

@@ -1,4 +1,8 @@
-"""What happens to a few images in one thread: read, decode, every stage that the plan asks for."""
+"""What happens to a few images in one thread: read, decode, every stage that the plan asks for.
+
+`look` takes captures all the way. `advance` runs one stage alone on images that others may have
+seen: what waits for another stage comes back without a decision.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +18,17 @@ from walkdown.imaging.keeping import painted, without_rest
 from walkdown.imaging.preparing import Preparation, Prepared, prepared, restored
 from walkdown.pipeline.keys import cache_key, heatmap_key, image_key
 from walkdown.pipeline.predictions import checked, failed
-from walkdown.pipeline.steps import Decision, next_step
+from walkdown.pipeline.steps import Decision, StageCall, next_step
 from walkdown.types import Exif, ImageRef, Prediction, StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from walkdown.pipeline.plan import Plan, Stage
     from walkdown.ports import Blobs, Model, Records, Source
     from walkdown.spec import OutputsSpec
+    from walkdown.types import Original
 
 Cached = tuple[Prediction, str | None]
 
@@ -55,6 +61,9 @@ class Outcome:
     width_px: int | None = None
     height_px: int | None = None
     exif: Exif = field(default_factory=Exif)
+    asset: str | None = None
+    viewpoint: str | None = None
+    taken_at: datetime | None = None
     stages: list[StageResult] = field(default_factory=list)
     cache: list[tuple[str, Prediction, str | None]] = field(default_factory=list)
     decision: Decision | None = None
@@ -63,7 +72,7 @@ class Outcome:
 @dataclass(slots=True)
 class _InHand:
     outcome: Outcome
-    data: bytes
+    data: bytes = b""
     prepared: Prepared | None = None
     reduction: int = 1
 
@@ -73,13 +82,27 @@ def look(work: Work, refs: Sequence[ImageRef]) -> list[Outcome]:
 
     No more of them are held decoded at once than the plan's models look at.
     """
+    return advance(work, [Outcome(ref, error=ref.problem) for ref in refs])
+
+
+def advance(work: Work, outcomes: Sequence[Outcome], *, only: str | None = None) -> list[Outcome]:
+    """Take images on from the stages that have seen them; with ``only``, through that stage alone.
+
+    An outcome then has an error, a decision, or neither: it waits for another stage (`waits_for`).
+    """
     at_once = max(stage.model.max_batch for stage in work.plan.stages)
-    parts = (refs[at : at + at_once] for at in range(0, len(refs), at_once))
-    return [outcome for part in parts for outcome in _look(work, part)]
+    parts = (outcomes[at : at + at_once] for at in range(0, len(outcomes), at_once))
+    return [outcome for part in parts for outcome in _look(work, part, only)]
 
 
-def _look(work: Work, refs: Sequence[ImageRef]) -> list[Outcome]:
-    hands = [_take(work, ref) for ref in refs]
+def waits_for(plan: Plan, outcome: Outcome) -> Stage | None:
+    """The stage that an image wants next; None where nothing is left to run."""
+    step = None if outcome.error else next_step(plan, outcome.stages)
+    return step.stage if isinstance(step, StageCall) else None
+
+
+def _look(work: Work, outcomes: Sequence[Outcome], only: str | None) -> list[Outcome]:
+    hands = [_take(work, outcome, only) for outcome in outcomes]
     known = _known(work, [h.outcome for h in hands])
     waiting = [h for h in hands if h.outcome.error is None]
     while waiting:
@@ -88,7 +111,7 @@ def _look(work: Work, refs: Sequence[ImageRef]) -> list[Outcome]:
             step = next_step(work.plan, hand.outcome.stages)
             if isinstance(step, Decision):
                 hand.outcome.decision = step
-            else:
+            elif only in (None, step.stage.name):
                 calls.setdefault(step.stage.name, []).append(hand)
         stages = {stage.name: stage for stage in work.plan.stages}
         for name, group in calls.items():
@@ -97,19 +120,32 @@ def _look(work: Work, refs: Sequence[ImageRef]) -> list[Outcome]:
     return [hand.outcome for hand in hands]
 
 
-def _take(work: Work, ref: ImageRef) -> _InHand:
-    outcome = Outcome(ref, error=ref.problem)
-    if ref.problem is not None:
-        return _InHand(outcome, b"")
+def _take(work: Work, outcome: Outcome, only: str | None) -> _InHand:
+    """Read and decode an image as the stage that it waits for wants it."""
+    hand = _InHand(outcome)
+    stage = waits_for(work.plan, outcome)
+    if stage is None or only not in (None, stage.name):
+        return hand
     try:
-        data = work.source.read(ref)
+        original = work.source.read(outcome.ref)
     except ImageError as e:
-        outcome.error = _reason(e, ref)
-        return _InHand(outcome, b"")
-    outcome.content = hashlib.sha256(data).hexdigest()
-    hand = _InHand(outcome, data)
-    outcome.error = _problem(work, work.plan.stages[0], hand)
+        problem: str | None = _reason(e, outcome.ref)
+    else:
+        _understand(outcome, original)
+        hand.data = original.data
+        problem = _problem(work, stage, hand)
+    if problem and outcome.stages:
+        # What earlier stages said of it stands.
+        outcome.stages.append(_result(stage, failed(problem), None))
+    else:
+        outcome.error = problem
     return hand
+
+
+def _understand(outcome: Outcome, original: Original) -> None:
+    outcome.content = hashlib.sha256(original.data).hexdigest()
+    outcome.asset, outcome.viewpoint = original.asset, original.viewpoint
+    outcome.taken_at = original.taken_at
 
 
 def _problem(work: Work, stage: Stage, hand: _InHand) -> str | None:
@@ -150,7 +186,8 @@ def _prepare(work: Work, hand: _InHand, at_least_px: int | None) -> None:
     )
     outcome = hand.outcome
     outcome.width_px, outcome.height_px = photo.width_px, photo.height_px
-    outcome.exif = photo.exif
+    taken_at = outcome.taken_at or photo.exif.taken_at
+    outcome.exif = replace(photo.exif, taken_at=taken_at)
     if work.outputs.images:
         _keep(work.blobs, image_key(photo.content), hand.data)
     hand.reduction = _reduction(hand, at_least_px)

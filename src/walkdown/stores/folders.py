@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from walkdown.errors import ImageError
 from walkdown.stores.reasons import reason
 from walkdown.stores.walking import Filters, Found, absolute, walk
-from walkdown.types import ImageRef
+from walkdown.types import ImageRef, Original
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,13 +59,13 @@ class FolderSource:
         """Files in folders that are no photographs, as (name, reason), once `refs` has ended."""
         return list(self._left_out)
 
-    def read(self, ref: ImageRef) -> bytes:
-        """The bytes of one capture, exactly as `refs` listed it. Raises `ImageError`."""
+    def read(self, ref: ImageRef) -> Original:
+        """One capture, exactly as `refs` listed it. Raises `ImageError`."""
         if ref.problem:
             raise ImageError(ref.problem)
         path = self._path(ref)
         try:
-            return _read_unchanged(path, ref.version)
+            return Original(_read_unchanged(path, ref.version))
         except FileNotFoundError as error:
             raise ImageError("the file is gone: moved, renamed or deleted meanwhile") from error
         except OSError as error:

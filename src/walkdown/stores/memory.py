@@ -24,7 +24,7 @@ from walkdown.stores.recording import (
     hash_prefix,
     missing_version,
 )
-from walkdown.types import ImageRef
+from walkdown.types import ImageRef, Original
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -55,13 +55,13 @@ class MemorySource:
         for path in sorted(self._images):
             yield self._ref(path)
 
-    def read(self, ref: ImageRef) -> bytes:
-        """The bytes of one image. Raises `ImageError`."""
+    def read(self, ref: ImageRef) -> Original:
+        """One image. Raises `ImageError`."""
         if ref.relative not in self._images or self._ref(ref.relative).uri != ref.uri:
             raise ImageError("the image is gone")
         if self._ref(ref.relative).version != ref.version:
             raise ImageError("the image changed while it was being inspected: run again")
-        return self._images[ref.relative]
+        return Original(self._images[ref.relative])
 
     def left_out(self) -> list[tuple[str, str]]:
         """Nothing: all that was given counts as an image."""
