@@ -6,6 +6,7 @@ folder with its pipeline can be moved as a whole, and a pipeline file from elsew
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,8 @@ from walkdown.imaging.preparing import Preparation, Reference, check, read_refer
 
 if TYPE_CHECKING:
     from walkdown.spec import AreasSpec, PrepareSpec
+
+Read = Callable[[str, str], bytes]
 
 MAX_BYTES: Final = 200_000_000
 MASK, ALIGN = "prepare.areas.mask", "prepare.align"
@@ -30,14 +33,17 @@ def placed(prepare: PrepareSpec, folder: Path) -> PrepareSpec:
     return prepare.model_copy(update={"areas": areas, "align": align})
 
 
-def open_preparation(prepare: PrepareSpec) -> Preparation:
+def open_preparation(prepare: PrepareSpec, *, read: Read | None = None) -> Preparation:
     """The preparation that a section asks for; paths are taken as they are (see `placed`).
+
+    ``read`` gives the bytes of a path, called by a name for errors; a file's, unless given.
 
     Raises `SpecError` for a file that can't be read, and for areas that leave nothing to look at.
     """
-    mask = _mask(prepare)
+    read = read or read_file
+    mask = _mask(prepare, read)
     areas = Areas(_polygons(prepare.areas), mask)
-    preparation = Preparation(areas, _reference(prepare))
+    preparation = Preparation(areas, _reference(prepare, read))
     check(preparation)
     return preparation
 
@@ -48,19 +54,19 @@ def _polygons(areas: AreasSpec) -> tuple[Polygon, ...]:
     return (*only, *ignore)
 
 
-def _mask(prepare: PrepareSpec) -> Mask | None:
+def _mask(prepare: PrepareSpec, read: Read) -> Mask | None:
     path = prepare.areas.mask
     if path is None:
         return None
     name = f"'{MASK}': {Path(path).name}"
-    return read_mask(_read(path, name), name=name, max_pixels=prepare.max_pixels)
+    return read_mask(read(path, name), name=name, max_pixels=prepare.max_pixels)
 
 
-def _reference(prepare: PrepareSpec) -> Reference | None:
+def _reference(prepare: PrepareSpec, read: Read) -> Reference | None:
     path = prepare.align
     if path is None:
         return None
-    data = _read(path, f"'{ALIGN}': {Path(path).name}")
+    data = read(path, f"'{ALIGN}': {Path(path).name}")
     return read_reference(data, name=Path(path).name, max_pixels=prepare.max_pixels)
 
 
@@ -80,7 +86,8 @@ def _within(folder: Path, path: str | None, key: str) -> str | None:
     return str(found)
 
 
-def _read(path: str, name: str) -> bytes:
+def read_file(path: str, name: str) -> bytes:
+    """A file's bytes. Raises `SpecError` that calls it by ``name``."""
     file = Path(path)
     try:
         if not file.is_file():

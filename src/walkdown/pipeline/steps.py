@@ -49,7 +49,7 @@ def next_step(plan: Plan, done: Sequence[StageResult]) -> StageCall | Decision:
             continue
         if stage.when is None or expressions.holds(stage.when, facts):
             return StageCall(stage)
-    return _decide(plan, done)
+    return decide(plan, done)
 
 
 def stage_facts(result: StageResult) -> Mapping[str, Value]:
@@ -67,7 +67,8 @@ def stage_facts(result: StageResult) -> Mapping[str, Value]:
     }
 
 
-def _decide(plan: Plan, done: Sequence[StageResult]) -> Decision:
+def decide(plan: Plan, done: Sequence[StageResult]) -> Decision:
+    """What these answers come to, if no other stage is to run."""
     answered = [r for r in done if r.prediction.error is None]
     failed = [r for r in done if r.prediction.error is not None]
     error = "; ".join(f"stage {r.stage}: {r.prediction.error}" for r in failed) or None

@@ -121,7 +121,7 @@ def prediction_from_json(value: object) -> Prediction:
     )
 
 
-def _stage_to_json(stage: StageResult) -> Json:
+def stage_to_json(stage: StageResult) -> Json:
     return present(
         stage=stage.stage,
         model=stage.model,
@@ -131,7 +131,7 @@ def _stage_to_json(stage: StageResult) -> Json:
     )
 
 
-def _stage_from_json(value: object) -> StageResult:
+def stage_from_json(value: object) -> StageResult:
     fields = Fields("stage", value)
     return StageResult(
         stage=fields.text("stage"),
@@ -142,7 +142,7 @@ def _stage_from_json(value: object) -> StageResult:
     )
 
 
-def _exif_to_json(exif: Exif) -> Json | None:
+def exif_to_json(exif: Exif) -> Json | None:
     return (
         present(
             taken_at=maybe_time(exif.taken_at),
@@ -155,7 +155,7 @@ def _exif_to_json(exif: Exif) -> Json | None:
     )
 
 
-def _exif_from_json(value: object) -> Exif:
+def exif_from_json(value: object) -> Exif:
     fields = Fields("EXIF", value)
     return Exif(
         taken_at=fields.maybe("taken_at", fields.time),
@@ -186,11 +186,11 @@ def result_to_json(result: Result) -> Json:
         severity=result.severity,
         asset=result.asset,
         viewpoint=result.viewpoint,
-        stages=[_stage_to_json(stage) for stage in result.stages] or None,
+        stages=[stage_to_json(stage) for stage in result.stages] or None,
         error=result.error,
         width_px=maybe_int(result.width_px),
         height_px=maybe_int(result.height_px),
-        exif=_exif_to_json(result.exif),
+        exif=exif_to_json(result.exif),
     )
 
 
@@ -217,11 +217,11 @@ def result_from_json(value: object) -> Result:
         severity=fields.maybe("severity", fields.severity),
         asset=fields.maybe("asset", fields.text),
         viewpoint=fields.maybe("viewpoint", fields.text),
-        stages=tuple(_stage_from_json(stage) for stage in fields.many("stages")),
+        stages=tuple(stage_from_json(stage) for stage in fields.many("stages")),
         error=fields.maybe("error", fields.text),
         width_px=fields.maybe("width_px", fields.whole),
         height_px=fields.maybe("height_px", fields.whole),
-        exif=fields.maybe("exif", lambda name: _exif_from_json(fields.get(name, dict))) or Exif(),
+        exif=fields.maybe("exif", lambda name: exif_from_json(fields.get(name, dict))) or Exif(),
     )
 
 

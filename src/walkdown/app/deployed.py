@@ -1,0 +1,148 @@
+"""A pipeline as it was deployed: what every function of a workflow must agree upon, in one file.
+
+The file is immutable and named by its own sha256: a running inspection keeps its plan, whatever is
+deployed meanwhile. Models and the images of the preparation lie beside it, named by content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from pydantic import ValidationError
+
+from walkdown.app.preparations import open_preparation, read_file
+from walkdown.errors import ArtefactError, StoreError
+from walkdown.models import artefact
+from walkdown.pipeline.plan import make_plan
+from walkdown.spec import PipelineSpec
+from walkdown.stores.fields import Fields, Json, dumps, present
+from walkdown.types import ModelInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from walkdown.imaging.preparing import Preparation
+    from walkdown.pipeline.plan import Plan
+    from walkdown.ports import Blobs
+    from walkdown.types import StageKind
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A checked pipeline file and what its models' names meant when it was deployed.
+
+    ``models`` is by the name that a stage gives; ``prefix`` is what the keys of its photographs
+    begin with, and ``key`` where this is stored.
+    """
+
+    spec: PipelineSpec
+    models: Mapping[str, ModelInfo]
+    prefix: str
+    key: str
+
+    def preparation(self, blobs: Blobs) -> Preparation:
+        """What is done to photographs before models see them."""
+        return open_preparation(self.spec.prepare, read=lambda key, _: blobs.get(key))
+
+    def plan(self, preparation: Preparation) -> Plan:
+        """The plan: the same wherever it is asked for."""
+        return make_plan(self.spec, self.models, preparation=preparation.digest)
+
+
+def publish(
+    spec: PipelineSpec,
+    models: Mapping[str, ModelInfo],
+    *,
+    prefix: str,
+    here: Blobs,
+    there: Blobs,
+) -> Deployed:
+    """Store a pipeline with its models and images ``there``; repeatable.
+
+    ``models`` are by name, with artefacts in the store ``here``.
+    """
+    for info in models.values():
+        _copy_model(info.digest, here, there)
+    spec = _with_images(spec.model_copy(update={"source": None}), there)
+    data = _to_bytes(spec, models, prefix)
+    key = f"pipelines/{spec.name}/{hashlib.sha256(data).hexdigest()[:32]}.json"
+    there.put(key, data)
+    return Deployed(spec, models, prefix, key)
+
+
+def read_deployed(key: str, blobs: Blobs) -> Deployed:
+    """Back from `publish`. Raises `StoreError` for a file that was changed, and `NotFound`."""
+    data = blobs.get(key)
+    if hashlib.sha256(data).hexdigest()[:32] != key.rpartition("/")[2].removesuffix(".json"):
+        raise StoreError(f"the deployed pipeline {key} was changed since; deploy it again")
+    fields = Fields("deployed pipeline", json.loads(data))
+    try:
+        spec = PipelineSpec.model_validate(fields.get("spec", dict))
+    except ValidationError as e:
+        raise StoreError(f"the deployed pipeline {key} is of another version: {e}") from e
+    named = cast("dict[str, object]", fields.get("models", dict))
+    models = {name: _info_from_json(value) for name, value in named.items()}
+    return Deployed(spec, models, fields.text("prefix"), key)
+
+
+def _copy_model(digest: str, here: Blobs, there: Blobs) -> None:
+    """Checked on the way; what is there already, whole, stays."""
+    try:
+        artefact.load(digest, there)
+    except ArtefactError:
+        artefact.save(artefact.load(digest, here), there)
+
+
+def _with_images(spec: PipelineSpec, there: Blobs) -> PipelineSpec:
+    """The specification with the preparation's images by blob key instead of by path."""
+    prepare = spec.prepare
+    areas = prepare.areas.model_copy(update={"mask": _stored(prepare.areas.mask, there)})
+    prepare = prepare.model_copy(update={"areas": areas, "align": _stored(prepare.align, there)})
+    return spec.model_copy(update={"prepare": prepare})
+
+
+def _stored(path: str | None, there: Blobs) -> str | None:
+    if path is None:
+        return None
+    data = read_file(path, path)
+    key = f"preparations/{hashlib.sha256(data).hexdigest()}"
+    there.put(key, data)
+    return key
+
+
+def _to_bytes(spec: PipelineSpec, models: Mapping[str, ModelInfo], prefix: str) -> bytes:
+    value = {
+        "spec": spec.model_dump(mode="json"),
+        "models": {name: _info_to_json(info) for name, info in sorted(models.items())},
+        "prefix": prefix,
+    }
+    return dumps(value).encode("ascii")
+
+
+def _info_to_json(info: ModelInfo) -> Json:
+    return present(
+        label=info.label,
+        digest=info.digest,
+        kind=info.kind,
+        max_batch=info.max_batch,
+        input_px=info.input_px,
+        threshold=info.threshold,
+    )
+
+
+def _info_from_json(value: object) -> ModelInfo:
+    fields = Fields("model", value)
+    kind = fields.text("kind")
+    if kind not in ("inline", "call", "job"):
+        raise fields.damaged("kind")
+    return ModelInfo(
+        label=fields.text("label"),
+        digest=fields.text("digest"),
+        kind=cast("StageKind", kind),
+        max_batch=fields.whole("max_batch"),
+        input_px=fields.maybe("input_px", fields.whole),
+        threshold=fields.maybe("threshold", fields.number),
+    )

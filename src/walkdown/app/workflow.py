@@ -1,0 +1,268 @@
+"""The steps of an inspection that runs as a workflow: each is one short call that can be repeated.
+
+What they hand to one another lies in the store of blobs below ``work/INSPECTION/``; only names and
+counts travel between them:
+
+    manifest.jsonl               the captures of the first stage, one line each
+    STAGE/manifest.jsonl         the captures that wait for a later stage
+    STAGE/parts/ID.json.gz       what is known of a batch's images after that stage (runners.parts)
+    STAGE/waiting/ID.jsonl       which images of a batch want that stage
+
+A batch's files are named by its lines, so that a batch that is looked at again replaces its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from walkdown.errors import StoreError
+from walkdown.pipeline.predictions import failed
+from walkdown.pipeline.steps import Decision, decide, next_step
+from walkdown.runners.parts import pack, ref_from_json, ref_to_json, unpack
+from walkdown.runners.worker import Outcome, Work, advance, waits_for
+from walkdown.stores.fields import Fields, dumps, loads
+from walkdown.types import Inspection, StageResult, Status, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from walkdown.pipeline.plan import Plan
+    from walkdown.ports import Blobs, Records
+    from walkdown.runners.recording import Recorder
+    from walkdown.types import ImageRef, Result
+
+T = TypeVar("T")
+
+AT_ONCE = 100
+"""Results that are asked for or recorded at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one call works on: lines of a manifest, for one stage of one inspection."""
+
+    inspection: str
+    run: int
+    stage: str
+    lines: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        """Where the files of this stage lie."""
+        return stage_folder(self.inspection, self.stage)
+
+    @property
+    def id(self) -> str:
+        """Made of the lines: the same images, the same batch."""
+        return digest_of("batch", self.stage, self.lines)[:32]
+
+    @property
+    def part(self) -> str:
+        """Where what is known of these images lies once the stage has seen them."""
+        return f"{self.folder}/parts/{self.id}.json.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An inspection whose manifest is written: how many images it has, and how many are new."""
+
+    inspection: Inspection
+    manifest: str
+    images: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a finished inspection came to. ``missing`` are images without any result."""
+
+    images: int
+    done: int
+    partial: int
+    failed: int
+    anomalies: int
+    missing: int
+
+
+def work_folder(inspection: str) -> str:
+    """Where the files of an inspection lie while it runs."""
+    return f"work/{inspection}"
+
+
+def stage_folder(inspection: str, stage: str) -> str:
+    """Where the files of one stage lie while it runs."""
+    return f"{work_folder(inspection)}/{stage}"
+
+
+def inspection_of(
+    refs: Sequence[ImageRef],
+    plan: Plan,
+    *,
+    workspace: str,
+    actor: str,
+    sources: tuple[str, ...],
+    at: datetime,
+    run: int = 0,
+) -> Inspection:
+    """The inspection of these captures: named by them, so that the same arrivals make the same one.
+
+    ``at`` is when the newest of them arrived.
+    """
+    captures = sorted(ref.capture_id for ref in refs)
+    short = digest_of("inspection", plan.digest, run, captures)[:12]
+    return Inspection(
+        id=f"{at:%Y%m%d-%H%M%S}-{short}",
+        workspace=workspace,
+        pipeline=plan.name,
+        plan_digest=plan.digest,
+        sources=sources,
+        actor=actor,
+        started_at=at,
+        run=run,
+        model=", ".join(stage.model.label for stage in plan.stages),
+        threshold=plan.stages[-1].model.threshold,
+    )
+
+
+def begin(
+    refs: Sequence[ImageRef], inspection: Inspection, recorder: Recorder, blobs: Blobs
+) -> Begun:
+    """Write the manifest of what is not done yet; what is done becomes a member at once."""
+    records = recorder.records
+    new: list[ImageRef] = []
+    for some in _parts(refs, AT_ONCE):
+        pairs = [(ref, recorder.key(ref.capture_id)) for ref in some]
+        found = records.results(keys=[key for _, key in pairs])
+        done = {result.key for result in found if result.status is Status.DONE}
+        new += [ref for ref, key in pairs if key not in done]
+        records.add_members(inspection.id, [pair for pair in pairs if pair[1] in done])
+    manifest = f"{work_folder(inspection.id)}/manifest.jsonl"
+    blobs.put(manifest, _lines(dumps(ref_to_json(ref)) for ref in new))
+    finished = None if new else inspection.started_at
+    records.save_inspection(replace(inspection, finished_at=finished))
+    return Begun(inspection, manifest, len(refs), len(new))
+
+
+def look(work: Work, batch: Batch) -> dict[str, int]:
+    """Run one stage on a batch; returns how many images wait for which later stage.
+
+    An image that cannot be read or looked at is a failed outcome. Raises what a whole batch meets:
+    a store that does not answer, say.
+    """
+    outcomes = advance(work, _outcomes(batch, work.blobs), only=batch.stage)
+    work.blobs.put(batch.part, pack(outcomes))
+    waiting: dict[str, list[str]] = {}
+    for at, outcome in enumerate(outcomes):
+        stage = waits_for(work.plan, outcome)
+        if stage is not None:
+            line = ref_to_json(outcome.ref) | {"part": batch.part, "at": at}
+            waiting.setdefault(stage.name, []).append(dumps(line))
+    for stage_name, lines in waiting.items():
+        folder = stage_folder(batch.inspection, stage_name)
+        work.blobs.put(f"{folder}/waiting/{batch.id}.jsonl", _lines(lines))
+    return {stage_name: len(lines) for stage_name, lines in waiting.items()}
+
+
+def record(batch: Batch, recorder: Recorder, blobs: Blobs) -> list[Result]:
+    """Record the images of a batch whose way has ended; repeatable."""
+    outcomes = unpack(blobs.get(batch.part))
+    for outcome in outcomes:
+        step = None if outcome.error else next_step(recorder.plan, outcome.stages)
+        outcome.decision = step if isinstance(step, Decision) else None
+    return _record([o for o in outcomes if o.error or o.decision], recorder)
+
+
+def give_up(batch: Batch, recorder: Recorder, blobs: Blobs, *, why: str) -> list[Result]:
+    """Record images that no attempt could take through a stage: failed, or what stood before."""
+    stages = {stage.name: stage for stage in recorder.plan.stages}
+    model = stages[batch.stage].model
+    outcomes = _outcomes(batch, blobs)
+    for outcome in outcomes:
+        if outcome.stages:
+            said = StageResult(batch.stage, model.label, model.digest, failed(why))
+            outcome.stages.append(said)
+            outcome.decision = decide(recorder.plan, outcome.stages)
+        else:
+            outcome.error = outcome.error or why
+    return _record(outcomes, recorder)
+
+
+def choose(inspection: str, stage: str, blobs: Blobs) -> tuple[str, int]:
+    """Gather what waits for a stage into its manifest; returns where it is, and how many.
+
+    An image whose batch was looked at twice waits once.
+    """
+    folder = stage_folder(inspection, stage)
+    seen: set[tuple[str, str]] = set()
+    lines: list[str] = []
+    for key in blobs.list(f"{folder}/waiting/"):
+        for line in blobs.get(key).decode("ascii").splitlines():
+            ref = ref_from_json(loads(line))
+            if (ref.uri, ref.version) not in seen:
+                seen.add((ref.uri, ref.version))
+                lines.append(line)
+    manifest = f"{folder}/manifest.jsonl"
+    blobs.put(manifest, _lines(lines))
+    return manifest, len(lines)
+
+
+def finish(inspection: Inspection, images: int, records: Records, *, now: datetime) -> Tally:
+    """Count what was recorded; an inspection with a result for every image is finished.
+
+    ``images`` is how many the manifest and what was done before have together.
+    """
+    counts: dict[Status, int] = dict.fromkeys(Status, 0)
+    anomalies = 0
+    for result in records.results(inspection_id=inspection.id):
+        counts[result.status] += 1
+        anomalies += result.verdict == "anomaly"
+    missing = max(0, images - sum(counts.values()))
+    if not missing:
+        records.save_inspection(replace(inspection, finished_at=now))
+    return Tally(
+        images=images,
+        done=counts[Status.DONE],
+        partial=counts[Status.PARTIAL],
+        failed=counts[Status.FAILED],
+        anomalies=anomalies,
+        missing=missing,
+    )
+
+
+def _record(outcomes: Sequence[Outcome], recorder: Recorder) -> list[Result]:
+    results: list[Result] = []
+    for some in _parts(outcomes, AT_ONCE):
+        members = [(o.ref, recorder.key(o.ref.capture_id)) for o in some]
+        recorder.records.add_members(recorder.inspection, members)
+        results += recorder.record(some)
+    return results
+
+
+def _outcomes(batch: Batch, blobs: Blobs) -> list[Outcome]:
+    """What is known of the images of a batch: nothing, or what an earlier stage has left."""
+    parts: dict[str, list[Outcome]] = {}
+    outcomes = []
+    for line in batch.lines:
+        value = loads(line)
+        ref = ref_from_json(value)
+        if "part" not in value:
+            outcomes.append(Outcome(ref, error=ref.problem))
+            continue
+        fields = Fields("line of a manifest", value)
+        key, at = fields.text("part"), fields.whole("at")
+        if key not in parts:
+            parts[key] = unpack(blobs.get(key))
+        if not 0 <= at < len(parts[key]) or parts[key][at].ref != ref:
+            raise StoreError(f"the part {key} does not hold {ref.name} any more; inspect it again")
+        outcomes.append(parts[key][at])
+    return outcomes
+
+
+def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[at : at + size] for at in range(0, len(items), size))
+
+
+def _lines(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode("ascii")

@@ -1,0 +1,231 @@
+"""The steps of a workflow, against the local way through the same plan."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from PIL import Image
+
+from walkdown.app import workflow
+from walkdown.app.workflow import Batch
+from walkdown.errors import ImageError
+from walkdown.models.fake import Fake, fake_artefact
+from walkdown.pipeline.plan import make_plan
+from walkdown.runners import local
+from walkdown.runners.recording import Recorder
+from walkdown.runners.worker import Work
+from walkdown.spec import OutputsSpec, PipelineSpec, StageSpec
+from walkdown.stores.memory import MemoryBlobs, MemoryRecords, MemorySource
+from walkdown.types import ImageRef, Original, Result, Severity, Status
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+BRIGHT, DARK = 230, 20
+
+
+def png(brightness: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (8, 8), brightness).save(out, "PNG")
+    return out.getvalue()
+
+
+IMAGES = {
+    "dark.png": png(DARK),
+    "bright.png": png(BRIGHT),
+    "brighter.png": png(BRIGHT + 20),
+    "broken.png": png(DARK)[:40],
+}
+SPEC = PipelineSpec(
+    name="p",
+    stages=(
+        StageSpec(name="screen", model="cheap"),
+        StageSpec(name="confirm", model="dear", when="screen.verdict == 'anomaly'"),
+    ),
+)
+
+
+class Place:
+    """A workspace in memory with two models of brightness."""
+
+    def __init__(self, images: dict[str, bytes] = IMAGES) -> None:
+        models = [Fake(fake_artefact(salt=salt), label=f"{salt}@1") for salt in ("cheap", "dear")]
+        self.records = MemoryRecords(workspace="w")
+        self.blobs = MemoryBlobs()
+        self.source = MemorySource(images)
+        self.plan = make_plan(SPEC, {m.info.label.partition("@")[0]: m.info for m in models})
+        self.work = Work(
+            plan=self.plan,
+            models={model.info.digest: model for model in models},
+            source=self.source,
+            blobs=self.blobs,
+            records=self.records,
+            outputs=OutputsSpec(),
+            max_pixels=1000,
+        )
+        self.refs = list(self.source.refs())
+        self.inspection = workflow.inspection_of(
+            self.refs, self.plan, workspace="w", actor="ada", sources=("s3://b/p",), at=NOW
+        )
+        self.recorder = Recorder(
+            plan=self.plan,
+            records=self.records,
+            workspace="w",
+            inspection=self.inspection.id,
+            run=0,
+            actor="ada",
+            clock=lambda: NOW,
+            channels=(("log-1", Severity.LOW),),
+        )
+
+    def batch(self, stage: str, manifest: str) -> Batch:
+        lines = self.blobs.get(manifest).decode().splitlines()
+        return Batch(self.inspection.id, 0, stage, tuple(lines))
+
+    def stage(self, stage: str, manifest: str) -> dict[str, int]:
+        batch = self.batch(stage, manifest)
+        waiting = workflow.look(self.work, batch)
+        workflow.record(batch, self.recorder, self.blobs)
+        return waiting
+
+    def inspect(self) -> workflow.Tally:
+        begun = workflow.begin(self.refs, self.inspection, self.recorder, self.blobs)
+        self.stage("screen", begun.manifest)
+        manifest, _ = workflow.choose(self.inspection.id, "confirm", self.blobs)
+        self.stage("confirm", manifest)
+        return workflow.finish(self.inspection, begun.images, self.records, now=NOW)
+
+    def results(self) -> dict[str, Result]:
+        return {r.image: r for r in self.records.results(inspection_id=self.inspection.id)}
+
+
+def test_step_by_step_comes_to_the_same_as_all_the_way() -> None:
+    place, other = Place(), Place()
+    tally = place.inspect()
+    list(local.run(other.work, other.recorder, other.refs, workers=1))
+    there = {r.image: r for r in other.records.results()}
+    assert place.results() == there
+    assert place.records.findings() == other.records.findings()
+    assert place.records.pending("alert") == other.records.pending("alert")
+    assert tally == workflow.Tally(images=4, done=3, partial=0, failed=1, anomalies=2, missing=0)
+    assert place.records.inspections()[0].finished_at == NOW
+    cached = place.records.cached(place.records._cache)
+    assert cached == other.records.cached(other.records._cache)
+    assert len(cached) == 5
+
+
+def test_only_what_the_first_stage_flagged_reaches_the_second() -> None:
+    place = Place()
+    begun = workflow.begin(place.refs, place.inspection, place.recorder, place.blobs)
+    assert place.stage("screen", begun.manifest) == {"confirm": 2}
+    assert set(place.results()) == {"dark.png", "broken.png"}
+    manifest, count = workflow.choose(place.inspection.id, "confirm", place.blobs)
+    assert count == 2
+    names = place.blobs.get(manifest).decode().splitlines()
+    assert all("bright" in name for name in names)
+    tally = workflow.finish(place.inspection, 4, place.records, now=NOW)
+    assert tally.missing == 2
+    assert place.records.inspections()[0].finished_at is None
+
+
+def test_every_step_can_be_repeated() -> None:
+    place = Place()
+    once = place.inspect()
+    results, alerts = place.results(), place.records.pending("alert")
+    assert place.inspect() == once
+    assert place.results() == results
+    assert place.records.pending("alert") == alerts
+    assert len(alerts) == 2
+
+
+def test_what_was_looked_at_in_two_batches_waits_once() -> None:
+    place = Place()
+    begun = workflow.begin(place.refs, place.inspection, place.recorder, place.blobs)
+    whole = place.batch("screen", begun.manifest)
+    workflow.look(place.work, whole)
+    for line in whole.lines:
+        workflow.look(place.work, replace(whole, lines=(line,)))
+    assert workflow.choose(place.inspection.id, "confirm", place.blobs)[1] == 2
+
+
+def test_known_captures_are_members_without_another_look() -> None:
+    place = Place()
+    place.inspect()
+    later = replace(place.inspection, id="later")
+    recorder = replace(place.recorder, inspection="later")
+    begun = workflow.begin(place.refs, later, recorder, place.blobs)
+    assert (begun.images, begun.new) == (4, 1), "a failed one is tried again"
+    members = place.records.results(inspection_id="later")
+    assert {r.image for r in members} == set(IMAGES) - {"broken.png"}
+
+
+def test_giving_up_keeps_what_stood() -> None:
+    """An anomaly that no attempt could confirm stays one; an image never seen is failed."""
+    place = Place()
+    begun = workflow.begin(place.refs, place.inspection, place.recorder, place.blobs)
+    place.stage("screen", begun.manifest)
+    manifest, _ = workflow.choose(place.inspection.id, "confirm", place.blobs)
+    batch = place.batch("confirm", manifest)
+    results = workflow.give_up(batch, place.recorder, place.blobs, why="it ran out of memory")
+    assert {(r.status, r.verdict) for r in results} == {(Status.PARTIAL, "anomaly")}
+    assert "it ran out of memory" in (results[0].error or "")
+    assert len(place.records.findings()) == 2
+
+    fresh = Place()
+    begun = workflow.begin(fresh.refs, fresh.inspection, fresh.recorder, fresh.blobs)
+    batch = fresh.batch("screen", begun.manifest)
+    results = workflow.give_up(batch, fresh.recorder, fresh.blobs, why="it ran out of memory")
+    assert {r.status for r in results} == {Status.FAILED}
+    assert not fresh.records.findings()
+
+
+def test_an_image_that_is_gone_before_the_second_stage_stays_an_anomaly() -> None:
+    place = Place()
+    begun = workflow.begin(place.refs, place.inspection, place.recorder, place.blobs)
+    place.stage("screen", begun.manifest)
+    manifest, _ = workflow.choose(place.inspection.id, "confirm", place.blobs)
+    place.work = replace(place.work, source=Gone())
+    place.stage("confirm", manifest)
+    found = place.results()["bright.png"]
+    assert (found.status, found.verdict) == (Status.PARTIAL, "anomaly")
+    assert "the image is gone" in (found.error or "")
+
+
+class Gone:
+    """A source that has lost everything."""
+
+    def refs(self) -> Sequence[ImageRef]:
+        return []
+
+    def read(self, ref: ImageRef) -> Original:
+        raise ImageError("the image is gone")
+
+    def left_out(self) -> list[tuple[str, str]]:
+        return []
+
+
+def test_another_order_of_arrival_is_the_same_inspection() -> None:
+    place = Place()
+    same = workflow.inspection_of(
+        place.refs[::-1], place.plan, workspace="w", actor="ada", sources=("s3://b/p",), at=NOW
+    )
+    assert same.id == place.inspection.id
+    fewer = workflow.inspection_of(
+        place.refs[1:], place.plan, workspace="w", actor="ada", sources=("s3://b/p",), at=NOW
+    )
+    assert fewer.id != same.id
+
+
+def test_a_part_that_holds_other_images_is_refused() -> None:
+    place = Place()
+    begun = workflow.begin(place.refs, place.inspection, place.recorder, place.blobs)
+    place.stage("screen", begun.manifest)
+    manifest, _ = workflow.choose(place.inspection.id, "confirm", place.blobs)
+    batch = place.batch("confirm", manifest)
+    first, second = (
+        line.replace('"at":0', '"at":9').replace('"at":1', '"at":9') for line in batch.lines
+    )
+    with pytest.raises(Exception, match="does not hold"):
+        workflow.look(place.work, replace(batch, lines=(first, second)))
