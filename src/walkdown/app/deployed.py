@@ -35,21 +35,25 @@ class Deployed:
     """A checked pipeline file and what its models' names meant when it was deployed.
 
     ``models`` is by the name that a stage gives; ``prefix`` is what the keys of its photographs
-    begin with, and ``key`` where this is stored.
+    begin with, ``prepared`` the preparation's digest, and ``key`` where this is stored.
     """
 
     spec: PipelineSpec
     models: Mapping[str, ModelInfo]
     prefix: str
+    prepared: str
     key: str
 
     def preparation(self, blobs: Blobs) -> Preparation:
-        """What is done to photographs before models see them."""
-        return open_preparation(self.spec.prepare, read=lambda key, _: blobs.get(key))
+        """What is done to photographs before models see them. Raises `StoreError` if it changed."""
+        preparation = open_preparation(self.spec.prepare, read=lambda key, _: blobs.get(key))
+        if preparation.digest != self.prepared:
+            raise StoreError(f"an image of the deployed pipeline {self.key} was changed since")
+        return preparation
 
-    def plan(self, preparation: Preparation) -> Plan:
+    def plan(self) -> Plan:
         """The plan: the same wherever it is asked for."""
-        return make_plan(self.spec, self.models, preparation=preparation.digest)
+        return make_plan(self.spec, self.models, preparation=self.prepared)
 
 
 def publish(
@@ -66,11 +70,12 @@ def publish(
     """
     for info in models.values():
         _copy_model(info.digest, here, there)
+    prepared = open_preparation(spec.prepare).digest
     spec = _with_images(spec.model_copy(update={"source": None}), there)
-    data = _to_bytes(spec, models, prefix)
+    data = _to_bytes(spec, models, prefix, prepared)
     key = f"pipelines/{spec.name}/{hashlib.sha256(data).hexdigest()[:32]}.json"
     there.put(key, data)
-    return Deployed(spec, models, prefix, key)
+    return Deployed(spec, models, prefix, prepared, key)
 
 
 def read_deployed(key: str, blobs: Blobs) -> Deployed:
@@ -85,7 +90,7 @@ def read_deployed(key: str, blobs: Blobs) -> Deployed:
         raise StoreError(f"the deployed pipeline {key} is of another version: {e}") from e
     named = cast("dict[str, object]", fields.get("models", dict))
     models = {name: _info_from_json(value) for name, value in named.items()}
-    return Deployed(spec, models, fields.text("prefix"), key)
+    return Deployed(spec, models, fields.text("prefix"), fields.text("prepared"), key)
 
 
 def _copy_model(digest: str, here: Blobs, there: Blobs) -> None:
@@ -113,11 +118,14 @@ def _stored(path: str | None, there: Blobs) -> str | None:
     return key
 
 
-def _to_bytes(spec: PipelineSpec, models: Mapping[str, ModelInfo], prefix: str) -> bytes:
+def _to_bytes(
+    spec: PipelineSpec, models: Mapping[str, ModelInfo], prefix: str, prepared: str
+) -> bytes:
     value = {
         "spec": spec.model_dump(mode="json"),
         "models": {name: _info_to_json(info) for name, info in sorted(models.items())},
         "prefix": prefix,
+        "prepared": prepared,
     }
     return dumps(value).encode("ascii")
 
