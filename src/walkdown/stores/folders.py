@@ -14,7 +14,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from walkdown.errors import ImageError
 from walkdown.stores.reasons import reason
-from walkdown.stores.walking import Filters, Found, absolute, walk
+from walkdown.stores.walking import Found, absolute, walk
+from walkdown.stores.wanted import Filters
 from walkdown.types import ImageRef, Original
 
 if TYPE_CHECKING:

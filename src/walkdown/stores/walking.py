@@ -9,24 +9,17 @@ import os
 import re
 import stat
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from walkdown.imaging.decode import sniff
 from walkdown.stores.reasons import reason
+from walkdown.stores.wanted import IMAGE_SUFFIXES, Filters, is_hidden, left_out
 from walkdown.types import NOT_THERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-IMAGE_SUFFIXES = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff"),
-        *(".bmp", ".dib", ".webp", ".heic", ".heif", ".avif", ".gif"),
-    )
-)
-_LITTER = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "$recycle.bin", "__macosx"})
 _HEAD_BYTES = 64
 _KINDS = (
     (stat.S_ISFIFO, "it is a named pipe, not a file"),
@@ -34,20 +27,6 @@ _KINDS = (
     (stat.S_ISCHR, "it is a device, not a file"),
     (stat.S_ISBLK, "it is a device, not a file"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Which files of a folder are wanted: shell patterns, see `folders.FolderSource`."""
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-
-    def skips(self, relative: str, *, is_folder: bool) -> bool:
-        """Whether a file, or a folder with all below it, is not wanted."""
-        if _fits(relative, self.exclude):
-            return True
-        return bool(self.include) and not is_folder and not _fits(relative, self.include)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +107,6 @@ def natural(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
     return key, name
 
 
-def _fits(relative: str, patterns: Sequence[str]) -> bool:
-    path = relative.lower()
-    name = path.rpartition("/")[2]
-    return any(fnmatchcase(each, p.lower()) for p in patterns for each in (path, name))
-
-
 def _given(path: str) -> _Place:
     whole = absolute(path) if path else ""
     real = whole if "\0" in whole or not whole else os.path.realpath(whole)
@@ -164,7 +137,7 @@ def _below(folder: _Place, filters: Filters) -> list[_Place]:
     with os.scandir(folder.path) as entries:
         for entry in entries:
             relative = f"{folder.relative}/{entry.name}" if folder.relative else entry.name
-            if entry.name.startswith(".") or entry.name.lower() in _LITTER:
+            if is_hidden(entry.name):
                 continue
             if not filters.skips(relative, is_folder=_is_folder(entry)):
                 name = f"{folder.name.rstrip('/')}/{entry.name}"
@@ -201,8 +174,7 @@ def _file(place: _Place, status: os.stat_result) -> Found:
         return _problem(place, f"the file cannot be read: {reason(error)}", status)
     if is_image:
         return _found(place, status)
-    left_out = f"not an image file ({suffix or 'no extension'})"
-    return _found(place, status, left_out=left_out)
+    return _found(place, status, left_out=left_out(suffix))
 
 
 def _head(path: str) -> bytes:
