@@ -324,6 +324,29 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What one message to people tells: the alerts of one asset, or the rest of a storm of them.
+
+    ``alerts`` are worst first, and all for one channel. ``more`` others are only counted.
+    """
+
+    alerts: tuple[Alert, ...]
+    more: int = 0
+
+    @property
+    def id(self) -> str:
+        """Made of the alerts: a consumer that sees it twice can drop one."""
+        if len(self.alerts) == 1 and not self.more:
+            return self.alerts[0].id
+        return digest_of("notice", [alert.id for alert in self.alerts], self.more)[:32]
+
+    @property
+    def severity(self) -> Severity:
+        """The worst of its findings'."""
+        return max((alert.finding.severity for alert in self.alerts), key=lambda s: s.rank)
+
+
+@dataclass(frozen=True, slots=True)
 class Inspection:
     """One run of a pipeline over a set of images. ``finished_at`` is None while it runs."""
 
