@@ -1,9 +1,29 @@
 """Fixtures that every test may use."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from walkdown.sdk.aws import Aws
+
+
+@pytest.fixture(scope="session")
+def kept_clients() -> Aws:
+    """Clients that outlive a test: making one takes half a second."""
+    return Aws(region="eu-central-1")
+
+
+@pytest.fixture
+def moto_aws(kept_clients: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    """An AWS account in this process, empty, as walkdown's clients reach it."""
+    from moto import mock_aws
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    with mock_aws():
+        yield kept_clients
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from walkdown.errors import NotFound, StoreError
 from walkdown.stores.files import FileBlobs
 from walkdown.stores.memory import MemoryBlobs
+from walkdown.stores.s3 import S3Blobs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,10 +19,18 @@ if TYPE_CHECKING:
     from walkdown.ports import Blobs
 
 
-@pytest.fixture(params=["memory", "files", "files with fsync"])
+@pytest.fixture(params=["memory", "files", "files with fsync", "s3", "s3 below a prefix"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
     if request.param == "memory":
         return MemoryBlobs()
+    if request.param.startswith("s3"):
+        client = request.getfixturevalue("moto_aws").client("s3")
+        where = {"LocationConstraint": "eu-central-1"}
+        client.create_bucket(Bucket="data", CreateBucketConfiguration=where)
+        if request.param == "s3":
+            return S3Blobs(client, "data")
+        client.put_object(Bucket="data", Key="my/data.txt", Body=b"not below the prefix")
+        return S3Blobs(client, "data", "my/data")
     return FileBlobs(tmp_path / "blobs", fsync=request.param == "files with fsync")
 
 

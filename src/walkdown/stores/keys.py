@@ -20,6 +20,15 @@ def check_key(key: str) -> str:
     return key
 
 
+def is_key(key: str) -> bool:
+    """Whether `check_key` would let it pass.
+
+    >>> is_key("images/ab"), is_key("folder/")
+    (True, False)
+    """
+    return _problem(key) is None
+
+
 def check_prefix(prefix: str) -> str:
     """The prefix itself, where its whole parts could begin a key. Raises `StoreError`."""
     folder, slash, _ = prefix.rpartition("/")
