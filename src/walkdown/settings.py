@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,17 +23,24 @@ if TYPE_CHECKING:
 HOME = ".walkdown"
 """The folder that makes a folder a workspace."""
 
+STACK = "aws://"
+"""What the name of a workspace on AWS begins with; a stack's name follows."""
+
 FILE = "settings.yaml"
 PREFIX = "WALKDOWN_"
 
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """The settings that hold, and where each one comes from."""
+    """The settings that hold, and where each one comes from.
+
+    ``stack`` is named where the workspace is one on AWS; ``home`` is then the current folder's.
+    """
 
     home: Path
     settings: Settings
     origins: Mapping[str, str]
+    stack: str | None = None
 
 
 def environment() -> dict[str, str]:
@@ -46,9 +54,11 @@ def load_settings(
     """Argument over environment over file over default. Raises `SpecError`.
 
     ``folder`` holds the workspace: the current folder, unless the argument or the variable
-    WALKDOWN_WORKSPACE says otherwise.
+    WALKDOWN_WORKSPACE says otherwise. ``aws://STACK`` is that of a stack on AWS.
     """
     where = folder or env.get(f"{PREFIX}WORKSPACE") or "."
+    stack = _stack(where)
+    where = "." if stack else where
     home = Path(where).absolute() / HOME
     values: dict[str, object] = {"actor": _person(env), "workers": _processors()}
     origins = dict.fromkeys(Settings.model_fields, "default")
@@ -61,7 +71,20 @@ def load_settings(
     for origin, layer in layers:
         values |= layer
         origins |= dict.fromkeys(layer, origin)
-    return Effective(home, _checked(values, origins, lines, str(home / FILE)), origins)
+    settings = _checked(values, origins, lines, str(home / FILE))
+    return Effective(home, settings, origins, stack)
+
+
+def _stack(where: str) -> str | None:
+    """The name in ``aws://STACK``; None for a folder. Raises `SpecError` for no stack's name."""
+    if not where.startswith(STACK):
+        return None
+    name = where.removeprefix(STACK).rstrip("/")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,127}", name):
+        raise SpecError(
+            f"{where!r} names no stack on AWS: write aws://NAME, in letters, digits and '-'"
+        )
+    return name
 
 
 def _checked(
@@ -116,3 +139,37 @@ def _processors() -> int:
     except AttributeError:
         count = os.cpu_count() or 1
     return min(max(1, count), MAX_WORKERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where a stack on AWS keeps things: what its functions are told, and what others look up.
+
+    What a function has no use for is empty.
+    """
+
+    name: str
+    workspace: str
+    table: str = ""
+    bucket: str = ""
+    source_bucket: str = ""
+    database: str = ""
+    workgroup: str = ""
+    topics: str = ""
+
+
+def stack_of_environment(env: Mapping[str, str]) -> Stack:
+    """The stack that a function belongs to. Raises `SpecError` outside of a function."""
+    name = env.get(f"{PREFIX}STACK")
+    if not name:
+        raise SpecError(f"the environment variable {PREFIX}STACK is not set: this runs on AWS only")
+    return Stack(
+        name=name,
+        workspace=env.get(f"{PREFIX}STORE_WORKSPACE", name),
+        table=env.get(f"{PREFIX}STORE_TABLE", ""),
+        bucket=env.get(f"{PREFIX}STORE_BUCKET", ""),
+        source_bucket=env.get(f"{PREFIX}SOURCE_BUCKET", ""),
+        database=env.get(f"{PREFIX}STORE_DATABASE", ""),
+        workgroup=env.get(f"{PREFIX}STORE_WORKGROUP", ""),
+        topics=env.get(f"{PREFIX}TOPICS", ""),
+    )

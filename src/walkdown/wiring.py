@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from walkdown.app.context import App
+from walkdown.clock import utc_now
 from walkdown.errors import SpecError, StoreError
 from walkdown.registry import open_model
 from walkdown.settings import environment, load_settings
@@ -26,14 +26,17 @@ if TYPE_CHECKING:
     from walkdown.spec import AlertSpec, SourceSpec
 
 
-def utc_now() -> datetime:
-    """The clock of everything that runs for real."""
-    return datetime.now(UTC)
-
-
 def open_workspace(folder: str | None = None, **given: object) -> App:
-    """The workspace of a folder, made if it is new; settings may be overridden by keyword."""
-    return build(load_settings(folder, given, environment()))
+    """The workspace of a folder, made if it is new, or of a stack on AWS: ``aws://STACK``.
+
+    Settings may be overridden by keyword.
+    """
+    effective = load_settings(folder, given, environment())
+    if effective.stack is not None:
+        from walkdown.wiring_aws import open_stack
+
+        return open_stack(effective)
+    return build(effective)
 
 
 def build(effective: Effective) -> App:
@@ -43,6 +46,7 @@ def build(effective: Effective) -> App:
     store = SqliteStore(home / "records.sqlite", workspace=settings.workspace, clock=utc_now)
     return App(
         home=home,
+        place=str(home),
         settings=settings,
         blobs=FileBlobs(home / "blobs"),
         records=store,

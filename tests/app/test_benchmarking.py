@@ -16,7 +16,8 @@ from walkdown.errors import ImageError, NotFound
 from walkdown.models import artefact
 from walkdown.models.fake import fake_artefact
 from walkdown.types import ModelVersion
-from walkdown.wiring import open_workspace, utc_now
+from walkdown.clock import utc_now
+from walkdown.wiring import open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

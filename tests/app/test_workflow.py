@@ -95,7 +95,7 @@ class Place:
         self.stage("screen", begun.manifest)
         manifest, _ = workflow.choose(self.inspection.id, "confirm", self.blobs)
         self.stage("confirm", manifest)
-        return workflow.finish(self.inspection, begun.images, self.records, now=NOW)
+        return workflow.finish(self.inspection.id, begun.images, self.records, self.blobs, now=NOW)
 
     def results(self) -> dict[str, Result]:
         return {r.image: r for r in self.records.results(inspection_id=self.inspection.id)}
@@ -125,7 +125,7 @@ def test_only_what_the_first_stage_flagged_reaches_the_second() -> None:
     assert count == 2
     names = place.blobs.get(manifest).decode().splitlines()
     assert all("bright" in name for name in names)
-    tally = workflow.finish(place.inspection, 4, place.records, now=NOW)
+    tally = workflow.finish(place.inspection.id, 4, place.records, place.blobs, now=NOW)
     assert tally.missing == 2
     assert place.records.inspections()[0].finished_at is None
 

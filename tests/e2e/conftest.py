@@ -16,7 +16,8 @@ from walkdown.cli.entry import run
 from walkdown.models import artefact
 from walkdown.models.fake import fake_artefact
 from walkdown.types import ModelVersion
-from walkdown.wiring import open_workspace, utc_now
+from walkdown.clock import utc_now
+from walkdown.wiring import open_workspace
 
 DARK, DIM, BRIGHT = 40, 120, 230
 

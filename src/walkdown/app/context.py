@@ -30,9 +30,11 @@ class App:
 
     ``sources`` opens the photographs of a source specification, ``notifiers`` the channel of an
     alert specification, ``open_model`` a loaded artefact under a label. ``close`` lets go of files.
+    ``place`` is what people call the workspace: its folder, or ``aws://STACK``.
     """
 
     home: Path
+    place: str
     settings: Settings
     blobs: Blobs
     records: Records

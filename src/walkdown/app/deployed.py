@@ -17,6 +17,7 @@ from walkdown.app.preparations import open_preparation, read_file
 from walkdown.errors import ArtefactError, StoreError
 from walkdown.models import artefact
 from walkdown.pipeline.plan import make_plan
+from walkdown.runners.stepfunctions import Shape
 from walkdown.spec import PipelineSpec
 from walkdown.stores.fields import Fields, Json, dumps, present
 from walkdown.types import ModelInfo
@@ -35,13 +36,15 @@ class Deployed:
     """A checked pipeline file and what its models' names meant when it was deployed.
 
     ``models`` is by the name that a stage gives; ``prefix`` is what the keys of its photographs
-    begin with, ``prepared`` the preparation's digest, and ``key`` where this is stored.
+    begin with, ``prepared`` the preparation's digest, ``shape`` how its workflow runs, and ``key``
+    where this is stored.
     """
 
     spec: PipelineSpec
     models: Mapping[str, ModelInfo]
     prefix: str
     prepared: str
+    shape: Shape
     key: str
 
     def preparation(self, blobs: Blobs) -> Preparation:
@@ -61,6 +64,7 @@ def publish(
     models: Mapping[str, ModelInfo],
     *,
     prefix: str,
+    shape: Shape,
     here: Blobs,
     there: Blobs,
 ) -> Deployed:
@@ -72,10 +76,10 @@ def publish(
         _copy_model(info.digest, here, there)
     prepared = open_preparation(spec.prepare).digest
     spec = _with_images(spec.model_copy(update={"source": None}), there)
-    data = _to_bytes(spec, models, prefix, prepared)
+    data = _to_bytes(spec, models, prefix, prepared, shape)
     key = f"pipelines/{spec.name}/{hashlib.sha256(data).hexdigest()[:32]}.json"
     there.put(key, data)
-    return Deployed(spec, models, prefix, prepared, key)
+    return Deployed(spec, models, prefix, prepared, shape, key)
 
 
 def read_deployed(key: str, blobs: Blobs) -> Deployed:
@@ -90,7 +94,22 @@ def read_deployed(key: str, blobs: Blobs) -> Deployed:
         raise StoreError(f"the deployed pipeline {key} is of another version: {e}") from e
     named = cast("dict[str, object]", fields.get("models", dict))
     models = {name: _info_from_json(value) for name, value in named.items()}
-    return Deployed(spec, models, fields.text("prefix"), fields.text("prepared"), key)
+    return Deployed(
+        spec,
+        models,
+        prefix=fields.text("prefix"),
+        prepared=fields.text("prepared"),
+        shape=_shape(fields),
+        key=key,
+    )
+
+
+def _shape(fields: Fields) -> Shape:
+    batch = cast("dict[str, int]", fields.get("batch", dict))
+    try:
+        return Shape(batch, fields.whole("concurrency"), fields.whole("tolerated_pct"))
+    except (ValueError, TypeError) as e:
+        raise StoreError(f"a deployed pipeline is damaged: {e}") from e
 
 
 def _copy_model(digest: str, here: Blobs, there: Blobs) -> None:
@@ -119,13 +138,20 @@ def _stored(path: str | None, there: Blobs) -> str | None:
 
 
 def _to_bytes(
-    spec: PipelineSpec, models: Mapping[str, ModelInfo], prefix: str, prepared: str
+    spec: PipelineSpec,
+    models: Mapping[str, ModelInfo],
+    prefix: str,
+    prepared: str,
+    shape: Shape,
 ) -> bytes:
     value = {
         "spec": spec.model_dump(mode="json"),
         "models": {name: _info_to_json(info) for name, info in sorted(models.items())},
         "prefix": prefix,
         "prepared": prepared,
+        "batch": dict(shape.batch),
+        "concurrency": shape.concurrency,
+        "tolerated_pct": shape.tolerated_pct,
     }
     return dumps(value).encode("ascii")
 

@@ -17,7 +17,7 @@ def find_inspection(app: App, inspection_id: str | None) -> Inspection:
     all_of_them = app.records.inspections()
     if not all_of_them:
         raise NotFound(
-            f"nothing was inspected in this workspace yet ({app.home}): "
+            f"nothing was inspected in this workspace yet ({app.place}): "
             "walkdown inspect FOLDER --model NAME"
         )
     if inspection_id is None:
@@ -44,7 +44,7 @@ def results_for_image(app: App, image: str) -> list[Result]:
         found = list(app.records.results(image=Path(image).absolute().as_uri()))
     if not found:
         raise NotFound(
-            f"no result for {image!r} in this workspace ({app.home}); "
+            f"no result for {image!r} in this workspace ({app.place}); "
             "give its path as it was inspected, or the first 6 or more digits of its sha256. "
             "List what there is: walkdown results"
         )

@@ -23,7 +23,7 @@ def resolve(app: App, name: str) -> ModelVersion:
         known = sorted({v.name for v in app.versions.versions()})
         there = f"there are: {', '.join(known)}" if known else "there are none yet"
         raise NotFound(
-            f"no model {base!r} in this workspace ({app.home}); {there}. "
+            f"no model {base!r} in this workspace ({app.place}); {there}. "
             f"Train it: walkdown train {base} --normal FOLDER"
         )
     which = which or LIVE

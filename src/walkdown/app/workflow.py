@@ -3,6 +3,7 @@
 What they hand to one another lies in the store of blobs below ``work/INSPECTION/``; only names and
 counts travel between them:
 
+    inspection.json              the inspection as it began
     manifest.jsonl               the captures of the first stage, one line each
     STAGE/manifest.jsonl         the captures that wait for a later stage
     STAGE/parts/ID.json.gz       what is known of a batch's images after that stage (runners.parts)
@@ -21,6 +22,7 @@ from walkdown.pipeline.predictions import failed
 from walkdown.pipeline.steps import Decision, decide, next_step
 from walkdown.runners.parts import pack, ref_from_json, ref_to_json, unpack
 from walkdown.runners.worker import Outcome, Work, advance, waits_for
+from walkdown.stores.codec import inspection_from_json, inspection_to_json
 from walkdown.stores.fields import Fields, dumps, loads
 from walkdown.types import Inspection, StageResult, Status, digest_of
 
@@ -140,6 +142,7 @@ def begin(
         records.add_members(inspection.id, [pair for pair in pairs if pair[1] in done])
     manifest = f"{work_folder(inspection.id)}/manifest.jsonl"
     blobs.put(manifest, _lines(dumps(ref_to_json(ref)) for ref in new))
+    blobs.put(_inspection_key(inspection.id), dumps(inspection_to_json(inspection)).encode("ascii"))
     finished = None if new else inspection.started_at
     records.save_inspection(replace(inspection, finished_at=finished))
     return Begun(inspection, manifest, len(refs), len(new))
@@ -208,11 +211,14 @@ def choose(inspection: str, stage: str, blobs: Blobs) -> tuple[str, int]:
     return manifest, len(lines)
 
 
-def finish(inspection: Inspection, images: int, records: Records, *, now: datetime) -> Tally:
+def finish(
+    inspection_id: str, images: int, records: Records, blobs: Blobs, *, now: datetime
+) -> Tally:
     """Count what was recorded; an inspection with a result for every image is finished.
 
     ``images`` is how many the manifest and what was done before have together.
     """
+    inspection = inspection_from_json(loads(blobs.get(_inspection_key(inspection_id)).decode()))
     counts: dict[Status, int] = dict.fromkeys(Status, 0)
     anomalies = 0
     for result in records.results(inspection_id=inspection.id):
@@ -229,6 +235,10 @@ def finish(inspection: Inspection, images: int, records: Records, *, now: dateti
         anomalies=anomalies,
         missing=missing,
     )
+
+
+def _inspection_key(inspection: str) -> str:
+    return f"{work_folder(inspection)}/inspection.json"
 
 
 def _record(outcomes: Sequence[Outcome], recorder: Recorder) -> list[Result]:

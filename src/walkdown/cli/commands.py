@@ -40,7 +40,7 @@ def init() -> None:
 
     app = open_app()
     pipeline, written = write_starter(app.home.parent)
-    click.echo(f"workspace: {app.home}")
+    click.echo(f"workspace: {app.place}")
     click.echo(f"pipeline:  {pipeline}" + ("" if written else " (was there already, unchanged)"))
     click.echo("next:      walkdown train NAME --normal FOLDER-OF-NORMAL-PHOTOS")
 
@@ -255,7 +255,7 @@ def config() -> None:
 
     app = open_app()
     rows = [(k, str(v), app.origins.get(k, "")) for k, v in app.settings.model_dump().items()]
-    table([("folder", str(app.home), ""), *rows], header=("setting", "value", "from"))
+    table([("folder", app.place, ""), *rows], header=("setting", "value", "from"))
 
 
 @cli.command()

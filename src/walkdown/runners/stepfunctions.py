@@ -4,7 +4,7 @@ One Distributed Map per stage over the manifest that the step before wrote; a ch
 and records it, and where that breaks, looks at its images one at a time. Only names and counts are
 in the state. The states are named as the pipeline file names its stages.
 
-`${...}` are substitutions of the template: versions of functions, and the bucket.
+`${...}` are substitutions of the template: `FUNCTIONS`, `BUCKET` and ``Partition``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 States = dict[str, Any]
 
-FUNCTIONS: Final = ("Look", "Record", "Choose", "Finish")
+FUNCTIONS: Final = ("Look", "Record", "Choose", "Finish", "Deliver")
 """Substitutions that name a published version of a function."""
 
 BUCKET: Final = "DataBucket"
@@ -28,6 +28,12 @@ BUCKET: Final = "DataBucket"
 MAX_BATCH_BYTES: Final = 200 * 1024
 """What a child is given at most; the limit of a state is 256 KiB, the batch's own facts included.
 https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
+
+MAX_BATCH: Final = 100
+"""Images of one call at most: so many results fit into one write."""
+
+CALL_S: Final = 60.0
+"""How long a call should take."""
 
 BUSY: Final = (
     "Lambda.TooManyRequestsException",
@@ -61,27 +67,41 @@ _FAIL: Final = {
 class Shape:
     """How wide and how patient a workflow is.
 
-    ``plan_key`` is where the deployed plan is stored; ``batch`` how many images one call of a stage
-    looks at, by stage. ``tolerated_pct`` of a stage's batches may break without stopping the rest.
+    ``batch`` is how many images one call of a stage looks at, by stage. ``tolerated_pct`` of a
+    stage's batches may break without stopping the rest.
     """
 
-    plan_key: str
     batch: Mapping[str, int]
     concurrency: int = 50
     tolerated_pct: int = 10
 
+    def __post_init__(self) -> None:
+        whole = all(1 <= count <= MAX_BATCH for count in self.batch.values())
+        if not (whole and 1 <= self.concurrency <= 10_000 and 0 <= self.tolerated_pct <= 100):
+            raise ValueError(f"not a shape of a workflow: {self}")
 
-def definition(plan: Plan, shape: Shape) -> States:
+
+def batch_of(seconds_per_image: float) -> int:
+    """How many images one call looks at, so that it takes a minute: far from Lambda's 15.
+
+    >>> batch_of(0.25), batch_of(400), batch_of(0.001)
+    (100, 1, 100)
+    """
+    return max(1, min(MAX_BATCH, int(CALL_S / seconds_per_image)))
+
+
+def definition(plan: Plan, shape: Shape, *, plan_key: str) -> States:
     """The state machine: what `json.dumps` of it says is what Step Functions runs.
 
-    Its input is ``{"inspection", "run", "manifest", "images"}``.
+    Its input is ``{"inspection", "run", "manifest", "images"}``; ``plan_key`` is where the deployed
+    pipeline is stored.
     """
     states: States = {}
     for number, stage in enumerate(plan.stages):
         following = plan.stages[number + 1].name if number + 1 < len(plan.stages) else None
         if number:
             states |= _choosing(stage.name, following)
-        states[stage.name] = _map(stage, shape, first=number == 0, following=following)
+        states[stage.name] = _map(stage, shape, plan_key, first=number == 0, following=following)
     states |= _ending()
     return {
         "Comment": f"walkdown: pipeline {plan.name}, plan {plan.digest[:12]}",
@@ -94,13 +114,15 @@ def _after(following: str | None) -> str:
     return f"choose for {following}" if following else "finish"
 
 
-def _map(stage: Stage, shape: Shape, *, first: bool, following: str | None) -> States:
+def _map(
+    stage: Stage, shape: Shape, plan_key: str, *, first: bool, following: str | None
+) -> States:
     manifest = "$.manifest" if first else f"$.chosen_{stage.name}.answer.manifest"
     return {
         "Type": "Map",
         "Comment": f"{stage.model.label}",
         "ItemReader": {
-            "Resource": "arn:${AWS::Partition}:states:::s3:getObject",
+            "Resource": "arn:${Partition}:states:::s3:getObject",
             "ReaderConfig": {"InputType": "JSONL"},
             "Parameters": {"Bucket": f"${{{BUCKET}}}", "Key.$": manifest},
         },
@@ -108,7 +130,7 @@ def _map(stage: Stage, shape: Shape, *, first: bool, following: str | None) -> S
             "MaxItemsPerBatch": shape.batch[stage.name],
             "MaxInputBytesPerBatch": MAX_BATCH_BYTES,
             "BatchInput": {
-                "plan": shape.plan_key,
+                "plan": plan_key,
                 "stage": stage.name,
                 "inspection.$": "$.inspection",
                 "run.$": "$.run",
@@ -122,7 +144,7 @@ def _map(stage: Stage, shape: Shape, *, first: bool, following: str | None) -> S
             "States": _child(stage.name),
         },
         "ResultWriter": {
-            "Resource": "arn:${AWS::Partition}:states:::s3:putObject",
+            "Resource": "arn:${Partition}:states:::s3:putObject",
             "Parameters": {
                 "Bucket": f"${{{BUCKET}}}",
                 "Prefix.$": f"States.Format('work/{{}}/{stage.name}/children', $.inspection)",
@@ -221,7 +243,25 @@ def _ending() -> States:
         "execution.$": "$$.Execution.Id",
     }
     return {
-        "finish": _call("Finish", given, End=True),
+        "finish": _call("Finish", given, ResultPath="$.finished", Next="alert"),
+        "alert": _call("Deliver", {"inspection.$": "$.inspection"}, ResultPath=None, Next="done?"),
+        "done?": {
+            "Type": "Choice",
+            "Choices": [
+                {
+                    "Variable": "$.finished.answer.missing",
+                    "NumericGreaterThan": 0,
+                    "Next": "incomplete",
+                }
+            ],
+            "Default": "done",
+        },
+        "done": {"Type": "Succeed", "OutputPath": "$.finished.answer"},
+        "incomplete": {
+            "Type": "Fail",
+            "Error": "Walkdown.Incomplete",
+            "Cause": "some images have no result; redrive this execution, or inspect them again",
+        },
         "give up": _call("Finish", given | {"error.$": "$.error"}, Next="stopped"),
         "stopped": {
             "Type": "Fail",
@@ -239,7 +279,7 @@ def _call(function: str, payload: States, **more: Any) -> States:
     """
     return {
         "Type": "Task",
-        "Resource": "arn:${AWS::Partition}:states:::lambda:invoke",
+        "Resource": "arn:${Partition}:states:::lambda:invoke",
         "Parameters": {"FunctionName": f"${{{function}}}", "Payload": payload},
         "ResultSelector": {"answer.$": "$.Payload"},
         "Retry": [

@@ -1,0 +1,148 @@
+"""Photographs that have arrived, grouped into inspections and handed to their pipelines' workflows.
+
+The same arrivals make the same inspection, whose workflow starts once: a message that comes twice
+changes nothing. What a pipeline could not take in stays with the queue.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from walkdown.app import workflow
+from walkdown.app.deployed import read_deployed
+from walkdown.errors import WalkdownError
+from walkdown.runners.executions import route
+from walkdown.runners.recording import Recorder
+from walkdown.stores.s3_reading import s3_ref, s3_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from walkdown.app.context import App
+    from walkdown.runners.executions import Deployment, StepFunctions
+    from walkdown.types import ImageRef
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An object that was put into the source bucket at ``at`` (aware UTC).
+
+    ``message`` is the queue's id of the event that tells of it.
+    """
+
+    message: str
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str
+    size_bytes: int
+    at: datetime
+
+    def ref(self, prefix: str) -> ImageRef:
+        """The capture; ``prefix`` is where its pipeline's photographs lie."""
+        return s3_ref(
+            self.bucket, self.key, version_id=self.version_id, etag=self.etag, prefix=prefix
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of arrivals: ``failed`` are the messages that must come again.
+
+    ``new`` photographs are inspected; ``known`` ones were before; ``unrouted`` ones have no
+    pipeline.
+    """
+
+    inspections: tuple[str, ...]
+    new: int
+    known: int
+    unrouted: int
+    failed: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+def take_in(
+    app: App, workflows: StepFunctions, arrivals: Sequence[Arrival], *, actor: str
+) -> Taken:
+    """Start one inspection per pipeline over what has arrived for it and is new."""
+    deployments = workflows.deployments()
+    groups: dict[str, list[Arrival]] = defaultdict(list)
+    unrouted = 0
+    for arrival in arrivals:
+        found = route(arrival.key, deployments)
+        if found is None or not arrival.size_bytes or arrival.key.endswith("/"):
+            unrouted += 1
+        else:
+            groups[found.name].append(arrival)
+    started: list[workflow.Begun] = []
+    failed: list[str] = []
+    errors: list[str] = []
+    for deployment in deployments:
+        group = groups.get(deployment.name, [])
+        try:
+            if group:
+                started.append(_start(app, workflows, deployment, group, actor=actor))
+        except WalkdownError as e:
+            failed += [arrival.message for arrival in group]
+            errors.append(f"{deployment.name}: {e}")
+    new = sum(begun.new for begun in started)
+    known = sum(begun.images for begun in started) - new
+    ids = tuple(begun.inspection.id for begun in started)
+    return Taken(ids, new, known, unrouted, tuple(failed), tuple(errors))
+
+
+def _start(
+    app: App,
+    workflows: StepFunctions,
+    deployment: Deployment,
+    arrivals: Sequence[Arrival],
+    *,
+    actor: str,
+) -> workflow.Begun:
+    refs = {arrival.ref(deployment.prefix) for arrival in arrivals}
+    source = s3_uri(arrivals[0].bucket, deployment.prefix)
+    return start(
+        app,
+        workflows,
+        deployment,
+        sorted(refs, key=lambda ref: ref.uri),
+        sources=(source,),
+        at=max(arrival.at for arrival in arrivals),
+        actor=actor,
+    )
+
+
+def start(
+    app: App,
+    workflows: StepFunctions,
+    deployment: Deployment,
+    refs: Sequence[ImageRef],
+    *,
+    sources: tuple[str, ...],
+    at: datetime,
+    actor: str,
+    run: int = 0,
+) -> workflow.Begun:
+    """Begin an inspection of these captures and start its workflow, where anything is new."""
+    plan = read_deployed(deployment.plan_key, app.blobs).plan()
+    workspace = app.settings.workspace
+    inspection = workflow.inspection_of(
+        refs, plan, workspace=workspace, actor=actor, sources=sources, at=at, run=run
+    )
+    recorder = Recorder(
+        plan=plan,
+        records=app.records,
+        workspace=workspace,
+        inspection=inspection.id,
+        run=run,
+        actor=actor,
+        clock=app.clock,
+    )
+    begun = workflow.begin(refs, inspection, recorder, app.blobs)
+    if begun.new:
+        given = {"manifest": begun.manifest, "images": begun.images, "run": run}
+        workflows.start(deployment.machine, inspection.id, {"inspection": inspection.id, **given})
+    return begun

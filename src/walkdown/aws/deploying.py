@@ -1,0 +1,153 @@
+"""Deploy a pipeline into a stack: code and template are made, a change is proposed and carried out.
+
+The stack's other pipelines are deployed again as they are, with the new code. Models and the plan
+are in the stack's bucket before anything could ask for them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+from walkdown.app.deployed import Deployed, publish, read_deployed
+from walkdown.app.versions import open_version, resolve
+from walkdown.aws.compose import Pipeline, Template, compose, deployment_digest
+from walkdown.errors import NotFound, SpecError
+from walkdown.runners.stepfunctions import Shape, batch_of
+from walkdown.stores.memory import MemoryBlobs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from walkdown.app.context import App
+    from walkdown.aws.package import Package
+    from walkdown.aws.stacks import Event, Proposal, Stacks
+    from walkdown.ports import Blobs
+    from walkdown.runners.executions import StepFunctions
+    from walkdown.spec import PipelineSpec
+
+SECONDS: Final = 1.0
+"""What an image is taken to need in a function, where nothing was measured."""
+
+FILLED_IN: Final = frozenset({"CodeBucket", "CodeKey", "CodeDigest", "Runtime"})
+"""Parameters that the deployment itself gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """What a stack has by now: nothing, or its store of blobs and its pipelines."""
+
+    blobs: Blobs | None = None
+    pipelines: tuple[Deployed, ...] = ()
+
+
+def here_and_now(
+    app: App,
+    spec: PipelineSpec,
+    *,
+    prefix: str,
+    seconds: Mapping[str, float] | None = None,
+    concurrency: int = 50,
+    tolerated_pct: int = 10,
+    there: Blobs | None = None,
+) -> Deployed:
+    """The pipeline with what its models' names mean now, stored ``there`` (or only named).
+
+    ``seconds`` are those that an image takes in a function, by stage.
+    """
+    _can_run_on_aws(spec)
+    versions = {name: resolve(app, name) for name in {stage.model for stage in spec.stages}}
+    infos = {name: open_version(app, version).info for name, version in versions.items()}
+    measured = seconds or {}
+    batch = {s.name: batch_of(measured.get(s.name, SECONDS)) for s in spec.stages}
+    return publish(
+        spec,
+        infos,
+        prefix=prefix,
+        shape=Shape(batch, concurrency, tolerated_pct),
+        here=app.blobs,
+        there=there or MemoryBlobs(),
+    )
+
+
+def read_there(blobs: Blobs, workflows: StepFunctions) -> There:
+    """What a stack has deployed."""
+    found = workflows.deployments()
+    return There(blobs, tuple(read_deployed(one.plan_key, blobs) for one in found))
+
+
+def shipped_template() -> Template:
+    """The stack without pipelines, as this version of walkdown ships it."""
+    text = resources.files("walkdown.aws").joinpath("template.json").read_text(encoding="utf-8")
+    template: Template = json.loads(text)
+    return template
+
+
+def propose(
+    stacks: Stacks,
+    name: str,
+    pipelines: Sequence[Deployed],
+    package: Package,
+    *,
+    given: Mapping[str, str],
+) -> Proposal:
+    """Upload the code and propose the stack with these pipelines.
+
+    ``given`` are parameters; what the stack was given before stays. Raises `SpecError` for one that
+    the template does not have.
+    """
+    base = shipped_template()
+    _check_parameters(base, given)
+    bucket = stacks.artefacts()
+    key = f"functions/{package.path.name}"
+    stacks.upload(bucket, key, package.path)
+    found = stacks.find(name) or {}
+    before = {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
+    known = {k: v for k, v in before.items() if k in base["Parameters"] and k not in FILLED_IN}
+    parameters = known | dict(given)
+    digest = deployment_digest(base, package.digest, parameters)
+    filled = {"CodeBucket": bucket, "CodeKey": key, "CodeDigest": digest[:32]}
+    template = compose(base, [Pipeline(one) for one in pipelines], digest=digest)
+    return stacks.propose(
+        name,
+        template,
+        parameters | filled | {"Runtime": package.runtime},
+        bucket=bucket,
+    )
+
+
+def with_pipeline(there: There, new: Deployed | None, remove: Sequence[str]) -> list[Deployed]:
+    """The pipelines that the stack is to have. Raises `NotFound` for one that cannot be removed."""
+    have = {one.spec.name: one for one in there.pipelines}
+    for name in remove:
+        if have.pop(name, None) is None:
+            known = ", ".join(sorted(have)) or "none"
+            raise NotFound(f"the stack has no pipeline {name!r}; it has {known}")
+    if new is not None:
+        have[new.spec.name] = new
+    return [have[name] for name in sorted(have)]
+
+
+def carry_out(stacks: Stacks, proposal: Proposal) -> Iterator[Event]:
+    """Change the stack; yields what happens."""
+    return stacks.carry_out(proposal)
+
+
+def _check_parameters(base: Template, given: Mapping[str, str]) -> None:
+    for name in given:
+        if name not in base["Parameters"] or name in FILLED_IN:
+            known = ", ".join(sorted(set(base["Parameters"]) - FILLED_IN))
+            raise SpecError(f"the stack has no parameter {name!r}; it has {known}")
+
+
+def _can_run_on_aws(spec: PipelineSpec) -> None:
+    """Refuse what the functions could not do: there is no secret of a mail server on AWS."""
+    for alert in spec.alerts:
+        if alert.to in ("smtp", "webhook"):
+            raise SpecError(
+                f"an alert goes to {alert.to!r}, which runs on a laptop alone: on AWS every finding "
+                "goes to the stack's SNS topics and to EventBridge; subscribe the mail address or "
+                "the URL there, and take the alert out of the file that is deployed"
+            )

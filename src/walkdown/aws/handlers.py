@@ -1,0 +1,92 @@
+"""The functions of a stack: an event comes in, a use case is called, its answer goes out.
+
+Each may be called twice with the same event and then changes nothing more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from walkdown.app import workflow
+from walkdown.app.delivery import deliver_all
+from walkdown.app.intake import take_in
+from walkdown.aws import environment, events
+from walkdown.aws.telemetry import step
+from walkdown.clock import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Answer = dict[str, Any]
+
+
+def intake(event: Mapping[str, Any], _: object) -> Answer:
+    """From the queue of arrivals: one inspection per pipeline. Failed messages come back alone."""
+    here = environment.function()
+    with step("intake", here.stack.name) as line:
+        arrivals, bad = events.arrivals(event)
+        taken = take_in(here.app, here.workflows, arrivals, actor=environment.ACTOR)
+        line.facts |= {"inspections": taken.inspections, "errors": taken.errors}
+        line.figures |= {"Arrivals": len(arrivals), "New": taken.new, "Known": taken.known}
+        line.figures |= {"Unrouted": taken.unrouted, "BadMessages": len(bad)}
+        again = (*bad, *taken.failed)
+        return {"batchItemFailures": [{"itemIdentifier": message} for message in again]}
+
+
+def look(event: Mapping[str, Any], _: object) -> Answer:
+    """One stage over a batch."""
+    batch, plan = events.batch(event)
+    stack = environment.function().stack.name
+    with step(
+        "look", stack, inspection=batch.inspection, stage=batch.stage, batch=batch.id
+    ) as line:
+        waiting = workflow.look(environment.work(plan, batch.stage), batch)
+        line.figures["Images"] = len(batch.lines)
+        return {"images": len(batch.lines), "waiting": waiting}
+
+
+def record(event: Mapping[str, Any], _: object) -> Answer:
+    """Record what a batch came to, or why it came to nothing."""
+    batch, plan = events.batch(event)
+    here, recorder = environment.function(), environment.recorder(batch, plan)
+    about = {"inspection": batch.inspection, "stage": batch.stage, "batch": batch.id}
+    with step("record", here.stack.name, **about) as line:
+        why = events.why(event)
+        if why is None:
+            results = workflow.record(batch, recorder, here.app.blobs)
+        else:
+            results = workflow.give_up(batch, recorder, here.app.blobs, why=why)
+        failed = sum(result.error is not None for result in results)
+        line.figures |= {"Recorded": len(results), "Failed": failed}
+        return {"recorded": len(results), "failed": failed}
+
+
+def choose(event: Mapping[str, Any], _: object) -> Answer:
+    """Write the manifest of a later stage."""
+    here, inspection, stage = environment.function(), event["inspection"], event["stage"]
+    with step("choose", here.stack.name, inspection=inspection, stage=stage) as line:
+        manifest, images = workflow.choose(inspection, stage, here.app.blobs)
+        line.figures["Images"] = images
+        return {"manifest": manifest, "images": images}
+
+
+def finish(event: Mapping[str, Any], _: object) -> Answer:
+    """Count what was recorded; the inspection is finished where nothing is missing."""
+    here, identity = environment.function(), event["inspection"]
+    with step("finish", here.stack.name, inspection=identity) as line:
+        records, blobs = here.app.records, here.app.blobs
+        tally = workflow.finish(identity, event["images"], records, blobs, now=utc_now())
+        line.figures |= {"Images": tally.images, "Missing": tally.missing}
+        line.figures |= {"Failed": tally.failed, "Anomalies": tally.anomalies}
+        return asdict(tally)
+
+
+def deliver(_: Mapping[str, Any], __: object) -> Answer:
+    """Empty the outbox: batches into the lake, alerts to people."""
+    here = environment.function()
+    with step("deliver", here.stack.name) as line:
+        delivered = deliver_all(here.app, environment.CHANNELS)
+        line.facts["broken"] = delivered.broken
+        line.figures |= {"Waiting": delivered.waiting, "OutboxAgeSeconds": delivered.age_s}
+        return {"waiting": delivered.waiting}

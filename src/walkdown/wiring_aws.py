@@ -1,0 +1,140 @@
+"""The composition root on AWS: the same App over S3, DynamoDB and Athena.
+
+A function is told the stack's names by its environment; on a laptop they come from the stack's
+outputs.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from walkdown.app.context import App
+from walkdown.clock import utc_now
+from walkdown.errors import NotFound
+from walkdown.registry import open_model
+from walkdown.runners.executions import StepFunctions
+from walkdown.sdk.aws import Aws, AwsError, explained
+from walkdown.settings import STACK, Stack
+from walkdown.spec import Settings
+from walkdown.stores.athena import Athena
+from walkdown.stores.dynamodb import DynamoDbStore
+from walkdown.stores.s3 import ManifestSource, S3Blobs, S3Source
+from walkdown.stores.s3_reading import S3Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from walkdown.models.artefact import Artefact
+    from walkdown.ports import Model, Notifier, Source
+    from walkdown.settings import Effective
+    from walkdown.spec import SourceSpec
+
+
+@lru_cache(maxsize=1)
+def aws() -> Aws:
+    """AWS as every AWS tool of this machine or function would reach it."""
+    return Aws()
+
+
+def open_stack(effective: Effective) -> App:
+    """The workspace of the stack that the settings name. Raises `NotFound` where there is none."""
+    stack = find_stack(effective.stack or "")
+    settings = effective.settings.model_copy(update={"workspace": stack.workspace})
+    return _build(stack, settings, home=effective.home, origins=effective.origins)
+
+
+def build_stack(stack: Stack, *, actor: str) -> App:
+    """The workspace as a function of the stack sees it."""
+    settings = Settings(workspace=stack.workspace, actor=actor, workers=1)
+    return _build(stack, settings, home=Path.cwd(), origins={})
+
+
+def find_stack(name: str) -> Stack:
+    """What a deployed stack says of itself. Raises `NotFound` where there is none."""
+    try:
+        with explained(f"look up the stack {name}"):
+            found = aws().client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    except AwsError as e:
+        if e.code != "ValidationError":
+            raise
+        raise NotFound(
+            f"there is no stack {name!r} in this account and region; "
+            f"make it: walkdown deploy --stack {name} --pipeline FILE"
+        ) from e
+    told = {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
+    missing = {"Table", "DataBucket", "Workspace"} - set(told)
+    if missing:
+        raise NotFound(
+            f"the stack {name!r} is {found['StackStatus']} and no walkdown yet "
+            f"(no {', '.join(sorted(missing))}): walkdown status --stack {name}"
+        )
+    return Stack(
+        name=name,
+        workspace=told["Workspace"],
+        table=told["Table"],
+        bucket=told["DataBucket"],
+        source_bucket=told.get("SourceBucket", ""),
+        database=told.get("Database", ""),
+        workgroup=told.get("Workgroup", ""),
+        topics=told.get("Topics", ""),
+    )
+
+
+def workflows(stack: Stack) -> StepFunctions:
+    """The stack's pipelines and their executions."""
+    return StepFunctions(aws().client("ssm"), aws().client("stepfunctions"), stack=stack.name)
+
+
+def captures() -> Source:
+    """Reads captures that others have listed."""
+    return ManifestSource(S3Reader(aws().client("s3")), ())
+
+
+def channels(stack: Stack) -> dict[str, Notifier]:
+    """Who is told of a stack's findings, by the names under which alerts are written."""
+    from walkdown.notify.eventbridge import EventBridgeNotifier
+    from walkdown.notify.sns import SnsNotifier
+
+    return {
+        "eventbridge": EventBridgeNotifier(aws().client("events")),
+        "sns": SnsNotifier(aws().client("sns"), topics=stack.topics),
+    }
+
+
+def _build(stack: Stack, settings: Settings, *, home: Path, origins: Mapping[str, str]) -> App:
+    s3 = aws().client("s3")
+    store = DynamoDbStore(
+        aws().client("dynamodb"), stack.table, workspace=stack.workspace, clock=utc_now
+    )
+    own = channels(stack)
+    return App(
+        home=home,
+        place=f"{STACK}{stack.name}",
+        settings=settings,
+        blobs=S3Blobs(s3, stack.bucket),
+        records=store,
+        outbox=store,
+        versions=store,
+        analytics=Athena(
+            S3Blobs(s3, stack.bucket),
+            aws().client("athena"),
+            database=stack.database,
+            workgroup=stack.workgroup,
+        ),
+        clock=utc_now,
+        sources=lambda spec: _source(spec),
+        notifiers=lambda spec: own[spec.to],
+        open_model=_model,
+        origins=origins,
+        close=lambda: None,
+    )
+
+
+def _source(spec: SourceSpec) -> Source:
+    return S3Source(aws().client("s3"), spec.paths, include=spec.include, exclude=spec.exclude)
+
+
+def _model(artefact: Artefact, label: str) -> Model:
+    return open_model(artefact, label=label)
