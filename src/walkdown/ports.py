@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Inspection,
         ModelInfo,
         ModelVersion,
+        Notice,
         Original,
         Photo,
         Prediction,
@@ -172,8 +173,8 @@ class Analytics(Protocol):
 class Notifier(Protocol):
     """Tells people."""
 
-    def send(self, alert: Alert) -> None:
-        """Deliver once. Raises `NotifyError`; the alert then stays in the outbox."""
+    def send(self, notice: Notice) -> None:
+        """Deliver once. Raises `NotifyError`; its alerts then stay in the outbox."""
 
 
 class Progress(Protocol):

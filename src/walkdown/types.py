@@ -341,6 +341,12 @@ class Notice:
         return digest_of("notice", [alert.id for alert in self.alerts], self.more)[:32]
 
     @property
+    def asset(self) -> str | None:
+        """The asset that all of it is about; None in a storm."""
+        assets = {alert.finding.asset for alert in self.alerts}
+        return assets.pop() if len(assets) == 1 and not self.more else None
+
+    @property
     def severity(self) -> Severity:
         """The worst of its findings'."""
         return max((alert.finding.severity for alert in self.alerts), key=lambda s: s.rank)

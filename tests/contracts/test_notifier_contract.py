@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.notify.servers import NOW, an_alert, http_receiver, smtp_server
+from tests.notify.servers import NOW, a_notice, http_receiver, smtp_server, two_alerts
 
 from walkdown.errors import NotifyError
 from walkdown.notify.log import LogNotifier
@@ -40,10 +40,16 @@ def clock() -> datetime:
     return NOW
 
 
+def ids_of(body: str | bytes) -> list[str]:
+    """The alerts of a notice in JSON."""
+    notice = json.loads(body)
+    return [alert["id"] for alert in notice.get("alerts", [notice])]
+
+
 @contextmanager
 def memory() -> Iterator[Desk]:
     notifier = MemoryNotifier()
-    yield Desk(notifier, lambda: [alert.id for alert in notifier.sent])
+    yield Desk(notifier, lambda: [alert.id for notice in notifier.sent for alert in notice.alerts])
 
 
 @contextmanager
@@ -63,7 +69,7 @@ def log() -> Iterator[Desk]:
 def webhook() -> Iterator[Desk]:
     with http_receiver() as receiver:
         notifier = WebhookNotifier(receiver.url, secret=WORD, clock=clock)
-        yield Desk(notifier, lambda: [json.loads(p.body)["id"] for p in receiver.posted])
+        yield Desk(notifier, lambda: [i for p in receiver.posted for i in ids_of(p.body)])
 
 
 @contextmanager
@@ -73,7 +79,8 @@ def smtp() -> Iterator[Desk]:
             "127.0.0.1", mailbox.port, "w@a.example", ["o@a.example"], clock=clock, security="none"
         )
         find = re.compile(r"^Alert: +(\w+)\s*$", re.MULTILINE)
-        yield Desk(notifier, lambda: [find.findall(m.get_content())[0] for m in mailbox.parsed()])
+        mails = mailbox.parsed
+        yield Desk(notifier, lambda: [i for m in mails() for i in find.findall(m.get_content())])
 
 
 @pytest.fixture(params=[memory, log, webhook, smtp], ids=lambda desk: desk.__name__)
@@ -83,20 +90,25 @@ def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
 
 
 def test_an_alert_arrives_once_with_its_id(desk: Desk) -> None:
-    desk.notifier.send(an_alert(identity="a1"))
-    desk.notifier.send(an_alert(identity="a2"))
+    desk.notifier.send(a_notice(identity="a1"))
+    desk.notifier.send(a_notice(identity="a2"))
+    assert desk.arrived() == ["a1", "a2"]
+
+
+def test_a_notice_of_several_tells_each_in_its_order(desk: Desk) -> None:
+    desk.notifier.send(two_alerts())
     assert desk.arrived() == ["a1", "a2"]
 
 
 def test_a_repeated_alert_arrives_with_the_same_id(desk: Desk) -> None:
     for _ in range(2):
-        desk.notifier.send(an_alert(identity="a1"))
+        desk.notifier.send(a_notice(identity="a1"))
     assert desk.arrived() == ["a1", "a1"]
 
 
 @pytest.mark.parametrize("name", ["a\r\nb: c\n\n.\r\n", "\udcff\x00", "ø漢 %s {0}", "x" * 5000, ""])
 def test_no_name_breaks_the_message(desk: Desk, name: str) -> None:
-    desk.notifier.send(an_alert(asset=name, label=name, identity="a1"))
+    desk.notifier.send(a_notice(asset=name, label=name, identity="a1"))
     assert desk.arrived() == ["a1"]
 
 
@@ -106,5 +118,5 @@ def test_a_failure_is_an_error_that_names_where() -> None:
     smtp_down = SmtpNotifier("127.0.0.1", port, "w@a.example", ["o@a.example"], clock=clock)
     webhook_down = WebhookNotifier(f"http://127.0.0.1:{port}/", clock=clock)
     for notifier in (smtp_down, webhook_down):
-        with pytest.raises(NotifyError, match=r"127\.0\.0\.1.*the alert waits"):
-            notifier.send(an_alert())
+        with pytest.raises(NotifyError, match=r"127\.0\.0\.1.*the alerts wait"):
+            notifier.send(a_notice())

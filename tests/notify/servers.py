@@ -11,7 +11,7 @@ from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
-from walkdown.types import Alert, Finding, Severity
+from walkdown.types import Alert, Finding, Notice, Severity
 
 if TYPE_CHECKING:
     import ssl
@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
 
-def an_alert(*, asset: str = "pole-17", label: str = "crack", identity: str = "a1b2") -> Alert:
+def an_alert(
+    *,
+    asset: str = "pole-17",
+    label: str = "crack",
+    identity: str = "a1b2",
+    severity: Severity = Severity.HIGH,
+) -> Alert:
     finding = Finding(
         id="f1",
         workspace="default",
         asset=asset,
         label=label,
-        severity=Severity.HIGH,
+        severity=severity,
         score=0.93,
         area_pct=1.25,
         image="north/pole-17/left.jpg",
@@ -37,6 +43,18 @@ def an_alert(*, asset: str = "pole-17", label: str = "crack", identity: str = "a
         actor="tester",
     )
     return Alert(identity, "opened", finding, "poles", "i1")
+
+
+def a_notice(*, asset: str = "pole-17", label: str = "crack", identity: str = "a1b2") -> Notice:
+    """A notice of one alert."""
+    return Notice((an_alert(asset=asset, label=label, identity=identity),))
+
+
+def two_alerts(*, more: int = 0, assets: tuple[str, str] = ("pole-17", "pole-17")) -> Notice:
+    """A notice of a crack (high, ``a1``) and rust (low, ``a2``)."""
+    crack = an_alert(asset=assets[0], identity="a1")
+    rust = an_alert(asset=assets[1], label="rust", identity="a2", severity=Severity.LOW)
+    return Notice((crack, rust), more)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.notify.servers import an_alert
+from tests.notify.servers import a_notice
 
 from walkdown.errors import NotifyError
 from walkdown.notify.memory import MemoryNotifier
@@ -11,14 +11,14 @@ from walkdown.notify.memory import MemoryNotifier
 
 def test_it_keeps_what_was_sent() -> None:
     notifier = MemoryNotifier()
-    notifier.send(an_alert())
-    assert notifier.sent == [an_alert()]
+    notifier.send(a_notice())
+    assert notifier.sent == [a_notice()]
 
 
 def test_it_fails_until_told_otherwise() -> None:
     notifier = MemoryNotifier(failure=NotifyError("down"))
     with pytest.raises(NotifyError, match="down"):
-        notifier.send(an_alert())
+        notifier.send(a_notice())
     notifier.failure = None
-    notifier.send(an_alert())
+    notifier.send(a_notice())
     assert len(notifier.sent) == 1

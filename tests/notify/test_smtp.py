@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING, Literal
 
 import pytest
-from tests.notify.servers import NOW, Mailbox, an_alert, smtp_server
+from tests.notify.servers import NOW, Mailbox, a_notice, smtp_server, two_alerts
 
 from walkdown.errors import NotifyError, SpecError
 from walkdown.notify.smtp import SmtpNotifier
@@ -78,7 +78,7 @@ def server_tls(certificate: Path) -> ssl.SSLContext:
 
 
 def test_the_mail_says_what_where_and_how_bad(mailbox: Mailbox) -> None:
-    notifier(mailbox.port).send(an_alert())
+    notifier(mailbox.port).send(a_notice())
     (mail,) = mailbox.parsed()
     assert mail["Subject"] == "[HIGH] crack on pole-17: opened"
     assert mail["From"] == "walkdown@plant.example"
@@ -96,9 +96,18 @@ def test_the_mail_says_what_where_and_how_bad(mailbox: Mailbox) -> None:
     ]
 
 
-def test_the_message_id_is_the_alerts(mailbox: Mailbox) -> None:
+def test_a_mail_of_several_lists_them_in_their_order(mailbox: Mailbox) -> None:
+    notifier(mailbox.port).send(two_alerts(more=3))
+    (mail,) = mailbox.parsed()
+    assert mail["Subject"] == "[HIGH] 5 alerts on several assets, the worst: crack on pole-17"
+    text = mail.get_content()
+    crack, rust, more = (text.index(part) for part in ("crack on", "rust on", "and 3 more alerts"))
+    assert crack < text.index("Alert:      a1") < rust < text.index("Alert:      a2") < more
+
+
+def test_the_message_id_is_the_notices(mailbox: Mailbox) -> None:
     for identity in ("a", "a", "b>\r\nX-Other: 1"):
-        notifier(mailbox.port).send(an_alert(identity=identity))
+        notifier(mailbox.port).send(a_notice(identity=identity))
     first, again, other = (mail["Message-ID"] for mail in mailbox.parsed())
     assert first == again != other
     assert first.startswith("<")
@@ -107,7 +116,7 @@ def test_the_message_id_is_the_alerts(mailbox: Mailbox) -> None:
 
 def test_names_can_not_inject_headers_or_end_the_mail(mailbox: Mailbox) -> None:
     hostile = "pole\r\nBcc: thief@example.com\n\nbody\r\n.\r\nQUIT\u2028\x85\udcff ø"
-    notifier(mailbox.port).send(an_alert(asset=hostile, label=hostile))
+    notifier(mailbox.port).send(a_notice(asset=hostile, label=hostile))
     (mail,) = mailbox.parsed()
     assert mail["Bcc"] is None
     assert {name for name in mail if not name.startswith("Content-")} == {
@@ -134,7 +143,7 @@ def test_an_encrypted_conversation_with_a_login(
             security="tls" if from_start else "starttls",
             username="me",
             password=WORD,
-        ).send(an_alert())
+        ).send(a_notice())
         assert len(mailbox.mails) == 1
         verbs = [line.split(b" ")[0].upper() for line in mailbox.heard]
         assert (b"STARTTLS" in verbs) is not from_start
@@ -149,7 +158,7 @@ def test_a_certificate_that_is_not_trusted_is_refused(
 ) -> None:
     with smtp_server(tls=server_tls, from_start=from_start) as mailbox:
         with pytest.raises(NotifyError, match="CERTIFICATE_VERIFY_FAILED"):
-            notifier(mailbox.port, security="tls" if from_start else "starttls").send(an_alert())
+            notifier(mailbox.port, security="tls" if from_start else "starttls").send(a_notice())
         assert mailbox.mails == []
 
 
@@ -159,7 +168,7 @@ def test_it_never_falls_back_to_plain_text(
 ) -> None:
     subject = notifier(mailbox.port, security=security, username="me", password=WORD, timeout_s=1)
     with pytest.raises(NotifyError, match="check host, port, security and login"):
-        subject.send(an_alert())
+        subject.send(a_notice())
     assert mailbox.mails == []
     assert not any(line.upper().startswith((b"AUTH", b"MAIL")) for line in mailbox.heard)
 
@@ -179,7 +188,7 @@ def test_a_refusal_says_what_the_server_said(
 ) -> None:
     mailbox.answers = answers
     with pytest.raises(NotifyError, match=rf"mail server localhost:\d+: {message}"):
-        notifier(mailbox.port).send(an_alert())
+        notifier(mailbox.port).send(a_notice())
 
 
 def test_a_wrong_password_is_not_repeated(
@@ -192,7 +201,7 @@ def test_a_wrong_password_is_not_repeated(
         with pytest.raises(
             NotifyError, match=r"refused the username or password \(535\)"
         ) as caught:
-            subject.send(an_alert())
+            subject.send(a_notice())
     assert WORD not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
@@ -202,15 +211,15 @@ def test_a_wrong_password_is_not_repeated(
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    with pytest.raises(NotifyError, match="the alert waits and is sent again"):
-        notifier(port).send(an_alert())
+    with pytest.raises(NotifyError, match="the alerts wait and are sent again"):
+        notifier(port).send(a_notice())
 
 
 def test_a_server_that_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         subject = notifier(silent.getsockname()[1], timeout_s=0.1)
         with pytest.raises(NotifyError, match="timed out"):
-            subject.send(an_alert())
+            subject.send(a_notice())
 
 
 @pytest.mark.parametrize(

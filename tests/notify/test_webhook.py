@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.notify.servers import NOW, Receiver, an_alert, http_receiver
+from tests.notify.servers import NOW, Receiver, a_notice, an_alert, http_receiver, two_alerts
 
 from walkdown.errors import NotifyError, SpecError
 from walkdown.notify.webhook import WebhookNotifier, signature
+from walkdown.types import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def notifier(url: str, *, secret: str | None = None, timeout_s: float = 5) -> We
 
 
 def test_the_body_holds_the_documented_fields(receiver: Receiver) -> None:
-    notifier(receiver.url).send(an_alert())
+    notifier(receiver.url).send(a_notice())
     (posted,) = receiver.posted
     assert posted.path == "/hooks/token?site=north"
     assert posted.headers["Content-Type"] == "application/json"
@@ -61,8 +62,33 @@ def test_the_body_holds_the_documented_fields(receiver: Receiver) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("notice", "asset"),
+    [
+        (two_alerts(), {"asset": "pole-17"}),
+        (two_alerts(assets=("pole-17", "pole-18")), {}),
+        (two_alerts(more=3), {}),
+    ],
+    ids=["one asset", "two assets", "a storm"],
+)
+def test_the_body_of_several_lists_todays_bodies(
+    receiver: Receiver, notice: Notice, asset: dict[str, str]
+) -> None:
+    for alert in notice.alerts:
+        notifier(receiver.url).send(Notice((alert,)))
+    notifier(receiver.url).send(notice)
+    *each, posted = receiver.posted
+    assert posted.headers["Idempotency-Key"] == notice.id
+    assert json.loads(posted.body) == asset | {
+        "id": notice.id,
+        "severity": "high",
+        "more": notice.more,
+        "alerts": [json.loads(one.body) for one in each],
+    }
+
+
 def test_the_signature_can_be_checked_by_the_receiver(receiver: Receiver) -> None:
-    notifier(receiver.url, secret=WORD).send(an_alert())
+    notifier(receiver.url, secret=WORD).send(a_notice())
     (posted,) = receiver.posted
     timestamp = posted.headers["Walkdown-Timestamp"]
     assert int(timestamp) == int(NOW.timestamp())
@@ -74,7 +100,7 @@ def test_the_signature_can_be_checked_by_the_receiver(receiver: Receiver) -> Non
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_any_2xx_is_delivered(receiver: Receiver, status: int) -> None:
     receiver.status = status
-    notifier(receiver.url).send(an_alert())
+    notifier(receiver.url).send(a_notice())
     assert len(receiver.posted) == 1
 
 
@@ -96,7 +122,7 @@ def test_anything_else_is_an_error_that_says_what_to_do(
 ) -> None:
     receiver.status = status
     with pytest.raises(NotifyError, match=rf"webhook http://127\.0\.0\.1: {message}"):
-        notifier(receiver.url).send(an_alert())
+        notifier(receiver.url).send(a_notice())
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -104,33 +130,33 @@ def test_no_redirect_is_followed(receiver: Receiver, status: int) -> None:
     receiver.status = status
     receiver.headers = {"Location": receiver.url}
     with pytest.raises(NotifyError, match="it has moved"):
-        notifier(receiver.url).send(an_alert())
+        notifier(receiver.url).send(a_notice())
     assert len(receiver.posted) == 1
 
 
 def test_a_receiver_that_hangs_up(receiver: Receiver) -> None:
     receiver.status = None
     with pytest.raises(NotifyError, match="not delivered"):
-        notifier(receiver.url).send(an_alert())
+        notifier(receiver.url).send(a_notice())
 
 
 def test_a_receiver_that_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         with pytest.raises(NotifyError, match=r"not delivered \(timed out\)"):
-            notifier(url, timeout_s=0.1).send(an_alert())
+            notifier(url, timeout_s=0.1).send(a_notice())
 
 
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}/"
     with pytest.raises(NotifyError, match="check the URL and the network"):
-        notifier(url).send(an_alert())
+        notifier(url).send(a_notice())
 
 
 def test_a_plain_server_behind_https_is_an_error(receiver: Receiver) -> None:
     with pytest.raises(NotifyError, match=r"webhook https://127\.0\.0\.1: not delivered"):
-        notifier(receiver.url.replace("http:", "https:")).send(an_alert())
+        notifier(receiver.url.replace("http:", "https:")).send(a_notice())
     assert receiver.posted == []
 
 
@@ -141,7 +167,7 @@ def test_what_can_not_be_sent_is_an_error_of_ours(receiver: Receiver) -> None:
         replace(alert, finding=replace(alert.finding, score=float("nan"))),
     ):
         with pytest.raises(NotifyError, match="not delivered"):
-            notifier(receiver.url).send(odd)
+            notifier(receiver.url).send(Notice((odd,)))
     assert receiver.posted == []
 
 
@@ -183,7 +209,7 @@ def test_neither_secret_nor_path_is_shown(receiver: Receiver) -> None:
     subject = notifier(receiver.url, secret=WORD)
     receiver.status = 500
     with pytest.raises(NotifyError) as caught:
-        subject.send(an_alert())
+        subject.send(a_notice())
     for text in (repr(subject), str(caught.value)):
         assert WORD not in text
         assert "token" not in text

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.notify.servers import an_alert
+from tests.notify.servers import a_notice, an_alert, two_alerts
 
-from walkdown.notify.wording import headline, one_line
+from walkdown.notify.wording import headline, letter, one_line
+from walkdown.types import Notice
 
 
 def test_a_headline_says_how_bad_what_where_and_what_happened() -> None:
-    assert headline(an_alert()) == "[HIGH] crack on pole-17: opened"
+    assert headline(a_notice()) == "[HIGH] crack on pole-17: opened"
 
 
 @given(text=st.text(alphabet=st.characters()))
@@ -29,3 +30,17 @@ def test_plain_text_stays_as_it_is(text: str) -> None:
 
 def test_long_text_is_cut_visibly() -> None:
     assert one_line("a" * 300) == "a" * 199 + "…"
+
+
+def test_a_headline_of_several_says_how_many() -> None:
+    assert headline(two_alerts()) == "[HIGH] 2 alerts on pole-17: crack, rust"
+    storm = "[HIGH] 9 alerts on several assets, the worst: crack on pole-17"
+    assert headline(two_alerts(more=7)) == storm
+    labels = Notice(tuple(an_alert(label=label, identity=label) for label in "abcda"))
+    assert headline(labels) == "[HIGH] 5 alerts on pole-17: a, b, c, …"
+
+
+@given(text=st.text(alphabet=st.characters()))
+def test_no_name_makes_a_line_of_its_own(text: str) -> None:
+    plain, odd = (letter(a_notice(asset=name, label=name)) for name in ("pole", text))
+    assert odd.count("\n") == plain.count("\n") == len(odd.splitlines())

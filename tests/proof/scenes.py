@@ -72,8 +72,9 @@ def receiver() -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            alert = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            taken.ids.setdefault(self.path, []).append(alert["id"])
+            notice = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            ids = [alert["id"] for alert in notice.get("alerts", [notice])]
+            taken.ids.setdefault(self.path, []).extend(ids)
             self.send_response(204)
             self.end_headers()
 

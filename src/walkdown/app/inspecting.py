@@ -68,7 +68,7 @@ class Inspecting:
         yield from self._skipped(keys, done)
         todo = [r for r, k in zip(self.refs, keys, strict=True) if k not in done]
         yield from self._look(recorder, todo)
-        self.delivery.deliver()
+        self.delivery.deliver(last=True)
         self.app.records.save_inspection(replace(self.inspection, finished_at=self.app.clock()))
 
     def _skipped(self, keys: Sequence[ResultKey], done: dict[ResultKey, Result]) -> Iterator[Line]:

@@ -1,6 +1,6 @@
 """Ways to tell people: each module is one `ports.Notifier`, and knows nothing of the others.
 
-A notifier delivers one alert or raises `NotifyError`; it keeps no state and never decides what is
-worth telling. Delivery is at least once, so each one passes on the alert's id, by which whoever
-receives it twice can drop one.
+A notifier delivers one notice or raises `NotifyError`; it keeps no state and never decides what is
+worth telling. Delivery is at least once, so each one passes on the notice's id and its alerts', by
+which whoever receives one twice can drop one.
 """

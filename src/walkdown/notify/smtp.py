@@ -1,6 +1,6 @@
-"""Sends alerts as plain-text mails through one SMTP server, one connection for each.
+"""Sends notices as plain-text mails through one SMTP server, one connection for each.
 
-A mail's Message-ID is made from the alert's id: most mail systems show one that is delivered twice
+A mail's Message-ID is made from the notice's id: most mail systems show one that is delivered twice
 only once.
 """
 
@@ -15,19 +15,19 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING, Literal
 
 from walkdown.errors import NotifyError, SpecError
-from walkdown.notify.wording import headline, one_line
+from walkdown.notify.wording import headline, letter, one_line
 from walkdown.types import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from walkdown.types import Alert
+    from walkdown.types import Notice
 
 
 @dataclass(frozen=True, slots=True)
 class SmtpNotifier:
-    """Mails each alert to all ``recipients``.
+    """Mails each notice to all ``recipients``.
 
     ``security`` is ``tls`` (encrypted from the start, mostly port 465), ``starttls`` (encrypted
     before anything is said, mostly port 587; never falls back to plain text) or ``none``, which
@@ -58,10 +58,10 @@ class SmtpNotifier:
         if self.password is not None and self.security == "none":
             raise SpecError("mail: a password needs encryption: set security to starttls or tls")
 
-    def send(self, alert: Alert) -> None:
+    def send(self, notice: Notice) -> None:
         try:
             with self._connected() as server:
-                refused = server.send_message(self._mail(alert))
+                refused = server.send_message(self._mail(notice))
         except smtplib.SMTPAuthenticationError as error:
             # What the server answers to a wrong password may repeat it.
             raise self._failed(f"refused the username or password ({error.smtp_code})") from None
@@ -88,19 +88,19 @@ class SmtpNotifier:
             raise
         return server
 
-    def _mail(self, alert: Alert) -> EmailMessage:
+    def _mail(self, notice: Notice) -> EmailMessage:
         mail = EmailMessage()
         mail["From"] = _parsed(self.sender)
         mail["To"] = [_parsed(recipient) for recipient in self.recipients]
-        mail["Subject"] = headline(alert)
+        mail["Subject"] = headline(notice)
         mail["Date"] = self.clock()
-        mail["Message-ID"] = f"<{digest_of(alert.id)[:32]}@{_parsed(self.sender).domain}>"
-        mail.set_content(_text(alert))
+        mail["Message-ID"] = f"<{digest_of(notice.id)[:32]}@{_parsed(self.sender).domain}>"
+        mail.set_content(letter(notice))
         return mail
 
     def _failed(self, reason: str) -> NotifyError:
         return NotifyError(
-            f"mail server {self.host}:{self.port}: {reason}; the alert waits and is sent again:"
+            f"mail server {self.host}:{self.port}: {reason}; the alerts wait and are sent again:"
             " check host, port, security and login"
         )
 
@@ -122,22 +122,3 @@ def _reason(error: Exception) -> str:
         case smtplib.SMTPRecipientsRefused():
             return f"refused all recipients ({', '.join(sorted(error.recipients))})"
     return str(error) or type(error).__name__
-
-
-def _text(alert: Alert) -> str:
-    finding = alert.finding
-    lines = {
-        "Asset": finding.asset,
-        "Finding": finding.label,
-        "Severity": str(finding.severity),
-        "Score": f"{finding.score:.2f}",
-        "Area": f"{finding.area_pct:.2f} % of the image",
-        "Image": finding.image,
-        "Opened": f"{finding.opened_at:%Y-%m-%d %H:%M} UTC",
-        "Last seen": f"{finding.seen_at:%Y-%m-%d %H:%M} UTC",
-        "Pipeline": alert.pipeline,
-        "Inspection": alert.inspection,
-        "Result": finding.result_id,
-        "Alert": alert.id,
-    }
-    return "".join(f"{name + ':':<12}{one_line(value)}\n" for name, value in lines.items())

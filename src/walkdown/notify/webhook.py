@@ -1,8 +1,10 @@
-"""Posts alerts as JSON to a URL.
+"""Posts notices as JSON to a URL.
 
-The body is one JSON object: ``id`` (of the alert), ``event`` (``opened`` or ``raised``),
+The body is one JSON object. Of one alert: ``id``, ``event`` (``opened`` or ``raised``),
 ``severity``, ``asset``, ``label``, ``score``, ``area_pct``, ``image``, ``pipeline``,
-``inspection``, ``opened_at``, ``seen_at`` (ISO 8601, UTC) and ``result_id``. The header
+``inspection``, ``opened_at``, ``seen_at`` (ISO 8601, UTC) and ``result_id``. Of several: ``id`` (of
+the notice), ``severity`` (the worst), ``asset`` (not in a storm), ``more`` (how many are only
+counted) and ``alerts``, a list of objects such as that of one alert. The header
 ``Idempotency-Key`` repeats the id: a second request with the same one can be dropped.
 
 With a secret, ``Walkdown-Timestamp`` holds the time in seconds since 1970 and
@@ -23,13 +25,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from walkdown.errors import NotifyError, SpecError
+from walkdown.notify.bodies import notice_body
 from walkdown.notify.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from walkdown.types import Alert
+    from walkdown.types import Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,9 @@ class WebhookNotifier:
         if self.secret is not None and not self.secret:
             raise SpecError("webhook: the secret is empty: give one, or leave it out")
 
-    def send(self, alert: Alert) -> None:
+    def send(self, notice: Notice) -> None:
         try:
-            status = self._post(alert)
+            status = self._post(notice)
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = one_line(str(error)) or type(error).__name__
             raise self._failed(
@@ -63,24 +66,24 @@ class WebhookNotifier:
         if not 200 <= status < 300:
             raise self._failed(f"answered {status}{_phrase(status)}", _advice(status))
 
-    def _post(self, alert: Alert) -> int:
+    def _post(self, notice: Notice) -> int:
         parts = _checked(self.url)
-        body = json.dumps(_payload(alert), allow_nan=False).encode()
+        body = json.dumps(notice_body(notice), allow_nan=False).encode()
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         secure = parts.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=self.timeout_s)
         try:
-            connection.request("POST", path, body, self._headers(alert, body))
+            connection.request("POST", path, body, self._headers(notice, body))
             return connection.getresponse().status
         finally:
             connection.close()
 
-    def _headers(self, alert: Alert, body: bytes) -> dict[str, str]:
+    def _headers(self, notice: Notice, body: bytes) -> dict[str, str]:
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "walkdown",
-            "Idempotency-Key": alert.id,
+            "Idempotency-Key": notice.id,
         }
         if self.secret is not None:
             timestamp = str(int(self.clock().timestamp()))
@@ -92,7 +95,7 @@ class WebhookNotifier:
         parts = urlsplit(self.url)
         return NotifyError(
             f"webhook {parts.scheme}://{parts.hostname}: {reason};"
-            f" the alert waits and is sent again: {advice}"
+            f" the alerts wait and are sent again: {advice}"
         )
 
 
@@ -121,25 +124,6 @@ def _checked(url: str) -> SplitResult:
     if parts.username is not None or parts.password is not None:
         raise SpecError("webhook: the URL carries a login: leave it out and use a secret")
     return parts
-
-
-def _payload(alert: Alert) -> dict[str, str | float]:
-    finding = alert.finding
-    return {
-        "id": alert.id,
-        "event": alert.event,
-        "severity": finding.severity,
-        "asset": finding.asset,
-        "label": finding.label,
-        "score": finding.score,
-        "area_pct": finding.area_pct,
-        "image": finding.image,
-        "pipeline": alert.pipeline,
-        "inspection": alert.inspection,
-        "opened_at": finding.opened_at.isoformat(),
-        "seen_at": finding.seen_at.isoformat(),
-        "result_id": finding.result_id,
-    }
 
 
 def _phrase(status: int) -> str:
