@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.stores.dynamodb_tables import dynamodb_store
 
 from walkdown.errors import NotFound
 from walkdown.stores.memory import MemoryRecords
@@ -32,10 +33,14 @@ CELLS = ModelVersion(
 )
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "dynamodb"])
 def versions(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Versions]:
     if request.param == "memory":
         yield MemoryRecords(workspace="w")
+        return
+    if request.param == "dynamodb":
+        with dynamodb_store() as dynamodb:
+            yield dynamodb
         return
     store = SqliteStore(tmp_path / "records.sqlite", workspace="w", clock=lambda: NOW)
     yield store
