@@ -85,7 +85,12 @@ def _patch_parser() -> None:
     def parse(definition: str) -> Any:
         return plain(json.dumps(rewritten(json.loads(definition))))
 
+    def invalid(message: str) -> Any:
+        return moto("core.exceptions").JsonRESTError("InvalidDefinition", message)
+
     parser.parse = staticmethod(parse)
+    # moto's own has no code once it is on its way.
+    moto("stepfunctions.parser.models").InvalidDefinition = invalid
 
 
 def rewritten(said: Any) -> Any:

@@ -207,6 +207,16 @@ def _patch_reader(local: threading.local) -> None:
 
 def _patch_writer(local: threading.local) -> None:
     writer = module(MAPS + "result_writer.resource_eval.resource_eval_s3").ResourceEvalS3
+    declared = module(MAPS + "result_writer.result_writer_decl").ResultWriter
+
+    def evaluate(self: Any, env: Any) -> None:
+        # Paths of the writer are of the state's input, not of the results on the stack.
+        results = env.stack.pop()
+        env.stack.append(env.states.get_input())
+        self.parargs.eval(env=env)
+        parameters = env.stack.pop()
+        env.stack[-1:] = [results, parameters]
+        self.resource_eval.eval_resource(env=env)
 
     def put_object(env: Any, part: Any, credentials: Any) -> None:
         client = writer._get_s3_client(resource_runtime_part=part, state_credentials=credentials)
@@ -217,6 +227,7 @@ def _patch_writer(local: threading.local) -> None:
         )
         env.stack.append(told)
 
+    declared._eval_body = evaluate
     writer._handle_put_object = staticmethod(put_object)
 
 

@@ -233,6 +233,8 @@ def _patch_bucket(client: Client) -> None:
         configure_bucket(client("s3"), original_resource.name, said)
         return original_resource
 
+    # Asked of the API, a bucket that still has objects stays, as on AWS.
+    bucket.delete = lambda self, account, region: client("s3").delete_bucket(Bucket=self.name)
     bucket.create_from_cloudformation_json = classmethod(create)
     bucket.update_from_cloudformation_json = classmethod(update)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import threading
 import time
 import uuid
@@ -138,20 +139,20 @@ def _input(target: dict[str, Any], event: dict[str, Any]) -> str:
 def transformed(transformer: dict[str, Any], event: dict[str, Any]) -> str:
     """The template with its ``<names>`` filled: bare ones as JSON, those within quotes as text."""
     extract = moto("stepfunctions.parser.asl.utils.json_path").extract_json
-    text = str(transformer["InputTemplate"])
-    for name, path in (transformer.get("InputPathsMap") or {}).items():
-        value = extract(path, event)
-        mark = f"<{name}>"
-        inside = value if isinstance(value, str) else json.dumps(value)
-        text = text.replace(f'"{mark}"', json.dumps(value))
-        quoted = _within_quotes(text, mark)
-        text = text.replace(mark, json.dumps(inside)[1:-1] if quoted else json.dumps(value))
-    return text
+    paths = transformer.get("InputPathsMap") or {}
+    values = {name: extract(path, event) for name, path in paths.items()}
+    template = str(transformer["InputTemplate"])
 
+    def fill(found: re.Match[str]) -> str:
+        if found.group(1) not in values:
+            return found.group(0)
+        value = values[found.group(1)]
+        before = template[: found.start()].replace('\\"', "")
+        if before.count('"') % 2 == 0:
+            return json.dumps(value)
+        return json.dumps(value if isinstance(value, str) else json.dumps(value))[1:-1]
 
-def _within_quotes(text: str, mark: str) -> bool:
-    before = text.partition(mark)[0].replace('\\"', "")
-    return before.count('"') % 2 == 1
+    return re.sub(r"<([A-Za-z0-9_.-]+)>", fill, template)
 
 
 def _scheduled(arn: str, region: str, account: str) -> dict[str, Any]:
