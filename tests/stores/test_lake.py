@@ -13,37 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.stores.lake_results import NOW, failed, result
 
 from walkdown.errors import MissingExtra, StoreError
 from walkdown.stores.lake import Lake
-from walkdown.types import (
-    Exif,
-    Nearest,
-    Prediction,
-    Region,
-    Result,
-    ResultKey,
-    Severity,
-    StageResult,
-    Status,
-    Verdict,
-)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NOW = datetime(2026, 5, 1, 23, 30, tzinfo=UTC)
-NEAREST = Nearest("good/7.png", (9, 9, 8, 8), (0, 1, 8, 8), "models/d/patches.jpg", (0, 0, 8, 8))
-CRACK = Region((1, 2, 3, 4), 0.5, 0.75, "crack", NEAREST)
-SCRATCH = Region((5, 6, 7, 8), 1.5, 0.625, "scratch")
-GATE = StageResult("gate", "gate@2", "d0", Prediction(Verdict.NORMAL, 0.25, 1.0))
-LOOK = StageResult(
-    "look",
-    "cells@1",
-    "d1",
-    Prediction(Verdict.ANOMALY, 0.75, 3.5, ("crack", "scratch"), (CRACK, SCRATCH), p_normal=0.01),
-    "heatmaps/x.png",
-)
 TYPES = {"VARCHAR", "BIGINT", "DOUBLE", "TIMESTAMP", "DATE", "VARCHAR[]"}
 
 
@@ -51,42 +28,6 @@ TYPES = {"VARCHAR", "BIGINT", "DOUBLE", "TIMESTAMP", "DATE", "VARCHAR[]"}
 def lake(tmp_path: Path) -> Lake:
     pytest.importorskip("duckdb", reason="the extra 'query' is not installed")
     return Lake(tmp_path / "lake")
-
-
-def result(capture: str = "c1", **changes: object) -> Result:
-    whole = Result(
-        key=ResultKey("w", capture, "plan"),
-        uri=f"file:///photos/{capture}.jpg",
-        image=f"photos/{capture}.jpg",
-        status=Status.DONE,
-        actor="ada",
-        recorded_at=NOW,
-        content="ab" * 32,
-        verdict=Verdict.ANOMALY,
-        score=0.75,
-        raw_score=3.5,
-        model="cells@1",
-        severity=Severity.HIGH,
-        asset="pole-1",
-        viewpoint="north",
-        stages=(GATE, LOOK),
-        width_px=300,
-        height_px=200,
-        exif=Exif(NOW - timedelta(days=1), "DJI M3T", 47.5, 8.25, 400.0),
-    )
-    return replace(whole, **changes)  # type: ignore[arg-type]
-
-
-def failed(capture: str, at: datetime = NOW) -> Result:
-    return Result(
-        key=ResultKey("w", capture, "plan"),
-        uri=f"file:///{capture}",
-        image=capture,
-        status=Status.FAILED,
-        actor="ada",
-        recorded_at=at,
-        error="cut off",
-    )
 
 
 def files(root: Path) -> list[str]:

@@ -31,18 +31,21 @@ files lazily would need the folder open: ``WITH x AS (COPY ...) SELECT`` then wr
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 from contextlib import contextmanager
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from walkdown.errors import MissingExtra, StoreError
-from walkdown.stores.fields import dumps
 from walkdown.stores.files import FileBlobs
-from walkdown.stores.lake_rows import RESULT_COLUMNS, STAGES_COLUMN, row
+from walkdown.stores.lake_rows import (
+    BATCH_FILE,
+    RESULT_COLUMNS,
+    STAGES_COLUMN,
+    batch_file,
+    check_batch_id,
+)
 from walkdown.stores.reasons import reason
 
 if TYPE_CHECKING:
@@ -52,8 +55,6 @@ if TYPE_CHECKING:
 
     from walkdown.types import Result
 
-_BATCH_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-_FILE = re.compile(r"results/dt=[0-9-]{10}/batch=(?P<batch>[0-9A-Za-z_-]{1,64})\.ndjson\.gz")
 _VIEWS = "the views are results, predictions and regions"
 
 
@@ -73,15 +74,10 @@ class Lake:
         A retry may hold fewer results, and so have another date, because a result that was
         recorded again belongs to a later batch.
         """
-        if not _BATCH_ID.fullmatch(batch_id):
-            raise StoreError(f"not a batch id: {batch_id!r}")
-        before = self._files_of(batch_id)
+        before = self._files_of(check_batch_id(batch_id))
         if results:
-            earliest = min(result.recorded_at for result in results)
-            day = earliest.astimezone(UTC).date().isoformat()
-            key = f"results/dt={day}/batch={batch_id}.ndjson.gz"
-            lines = "".join(dumps(row(batch_id, result)) + "\n" for result in results)
-            self._blobs.put(key, gzip.compress(lines.encode("ascii"), compresslevel=6, mtime=0))
+            key, data = batch_file(batch_id, results)
+            self._blobs.put(key, data)
             before.discard(key)
         for stale in before:
             self._blobs.delete(stale)
@@ -102,14 +98,14 @@ class Lake:
 
     def batches(self) -> list[str]:
         """Ids of the batches that are there; other files in the folder are left alone."""
-        found = (_FILE.fullmatch(key) for key in self._blobs.list("results/"))
+        found = (BATCH_FILE.fullmatch(key) for key in self._blobs.list("results/"))
         return sorted({match["batch"] for match in found if match})
 
     def drop(self, batch_ids: Iterable[str]) -> None:
         """Remove these batches."""
         dropped = set(batch_ids)
         for key in list(self._blobs.list("results/")):
-            found = _FILE.fullmatch(key)
+            found = BATCH_FILE.fullmatch(key)
             if found and found["batch"] in dropped:
                 self._blobs.delete(key)
 
@@ -133,7 +129,7 @@ class Lake:
 
     def _newest(self) -> str:
         columns = RESULT_COLUMNS | dict([STAGES_COLUMN])
-        if not any(_FILE.fullmatch(key) for key in self._blobs.list("results/")):
+        if not any(BATCH_FILE.fullmatch(key) for key in self._blobs.list("results/")):
             nulls = ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns.items())
             return f"SELECT {nulls}, NULL::DATE AS dt WHERE false"
         types = ", ".join(f"{name}: {_quoted(kind)}" for name, kind in columns.items())

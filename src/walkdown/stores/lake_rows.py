@@ -8,13 +8,17 @@ not Unicode become U+FFFD (the ``uri`` still has them, per cent encoded).
 
 from __future__ import annotations
 
+import gzip
 import math
 import re
+from datetime import UTC
 from typing import TYPE_CHECKING
 
-from walkdown.stores.fields import Json, time_to_json
+from walkdown.errors import StoreError
+from walkdown.stores.fields import Json, dumps, time_to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from walkdown.types import Region, Result, StageResult
@@ -59,7 +63,30 @@ RESULT_COLUMNS = {
 }
 STAGES_COLUMN = ("stages", f"{STAGE}[]")
 
+BATCH_FILE = re.compile(
+    r"results/dt=(?P<day>[0-9-]{10})/batch=(?P<batch>[0-9A-Za-z_-]{1,64})\.ndjson\.gz"
+)
+_BATCH_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def check_batch_id(batch_id: str) -> str:
+    """The id itself, where it can be part of a file's name. Raises `StoreError`."""
+    if not _BATCH_ID.fullmatch(batch_id):
+        raise StoreError(f"not a batch id: {batch_id!r}")
+    return batch_id
+
+
+def batch_file(batch_id: str, results: Sequence[Result]) -> tuple[str, bytes]:
+    """Name and bytes of a batch's file: the same batch always gives the same.
+
+    The name is ``results/dt=YYYY-MM-DD/batch=ID.ndjson.gz`` with the date of the earliest result.
+    """
+    earliest = min(result.recorded_at for result in results)
+    day = earliest.astimezone(UTC).date().isoformat()
+    lines = "".join(dumps(row(batch_id, result)) + "\n" for result in results)
+    data = gzip.compress(lines.encode("ascii"), compresslevel=6, mtime=0)
+    return f"results/dt={day}/batch={check_batch_id(batch_id)}.ndjson.gz", data
 
 
 def row(batch_id: str, result: Result) -> Json:

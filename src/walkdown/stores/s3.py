@@ -44,6 +44,7 @@ _COMPANIONS = frozenset(
         *(".zip", ".gz", ".tar", ".tgz", ".7z", ".mp4", ".mov", ".avi", ".mkv", ".srt", ".mp3"),
     )
 )
+_AT_ONCE = 1000
 _SURROGATES = range(0xD800, 0xE000)
 _STAND_INS = range(0x10D800, 0x10E000)
 _SHIFT = _STAND_INS.start - _SURROGATES.start
@@ -96,9 +97,7 @@ class S3Blobs:
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """All keys that start with the prefix, sorted; a page of 1,000 is held in memory."""
-        below = self._prefix + _encoded(check_prefix(prefix))
-        pages = self._client.get_paginator("list_objects_v2")
-        for item in _items(pages, "Contents", Bucket=self._bucket, Prefix=below):
+        for item in self._listed(prefix):
             key = _decoded(item["Key"].removeprefix(self._prefix))
             if is_key(key):
                 yield key
@@ -108,9 +107,46 @@ class S3Blobs:
         with explained(f"delete {self.locate(key)}"):
             self._client.delete_object(**self._place(key))
 
+    def stamps(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Keys that start with the prefix, each with its ETag, which another content changes."""
+        for item in self._listed(prefix):
+            yield _decoded(item["Key"].removeprefix(self._prefix)), item["ETag"]
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The folders directly below a prefix that ends with a slash, without the slashes."""
+        below = self._prefix + _encoded(check_prefix(prefix))
+        pages = self._client.get_paginator("list_objects_v2")
+        asked = {"Bucket": self._bucket, "Prefix": below, "Delimiter": "/"}
+        for item in _items(pages, "CommonPrefixes", **asked):
+            yield _decoded(item["Prefix"].removeprefix(below).rstrip("/"))
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        """Remove keys, a thousand in one request; missing ones change nothing."""
+        rest = [self._place(key)["Key"] for key in keys]
+        for at in range(0, len(rest), _AT_ONCE):
+            objects = [{"Key": key} for key in rest[at : at + _AT_ONCE]]
+            with explained(f"delete objects in {s3_uri(self._bucket, self._prefix)}"):
+                answer = self._client.delete_objects(
+                    Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
+                )
+            for error in answer.get("Errors", []):
+                raise StoreError(
+                    f"cannot delete {s3_uri(self._bucket, error['Key'])}: AWS says "
+                    f"{error['Code']}; let your AWS user or role do s3:DeleteObject"
+                )
+
     def locate(self, key: str) -> str:
         """The ``s3://`` URI, whether it exists or not."""
         return s3_uri(self._bucket, self._place(key)["Key"])
+
+    def address(self, prefix: str) -> str:
+        """A prefix as other services of AWS take it: ``s3://``, and nothing encoded."""
+        return f"s3://{self._bucket}/{self._prefix}{_encoded(check_prefix(prefix))}"
+
+    def _listed(self, prefix: str) -> Iterator[Mapping[str, Any]]:
+        below = self._prefix + _encoded(check_prefix(prefix))
+        pages = self._client.get_paginator("list_objects_v2")
+        return _items(pages, "Contents", Bucket=self._bucket, Prefix=below)
 
     def _place(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + _encoded(check_key(key))}
