@@ -141,10 +141,13 @@ def test_an_assets_results_come_newest_first(store: DynamoDbStore) -> None:
     assert store.results_of_asset("pole") == []
 
 
-def test_an_image_is_found_by_a_uri_that_is_not_its_name(store: DynamoDbStore) -> None:
+def test_an_image_is_found_by_a_uri_that_is_not_its_name(client: Any, store: DynamoDbStore) -> None:
     named = replace(result("c1"), image="photos/caf\udce9.jpg")
     store.record("i1", [Entry(replace(named, status=Status.FAILED, verdict=None)), whole(2)])
+    before = {item["pk"]["S"]: item for item in items_of(client) if item["sk"]["S"] == "uri"}
     store.record("i1", [Entry(named)])
+    again = {item["pk"]["S"]: item for item in items_of(client) if item["sk"]["S"] == "uri"}
+    assert before == again
     for image in (named.uri, named.image):
         assert list(store.results(image=image)) == [named]
     assert list(store.results(image=named.uri, inspection_id="none")) == []

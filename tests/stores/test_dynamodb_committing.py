@@ -44,24 +44,47 @@ def store(client: Any) -> DynamoDbStore:
     return store_of(client)
 
 
-def test_a_rival_between_reading_and_writing_makes_it_decide_again(client: Any) -> None:
-    ours, rival = store_of(client), store_of(client)
-    same = replace(result("c1"), actor="bob")
-    moved = Entry(same, (FINDING,), (told(FINDING, 1),))
+FAILED = Entry(result("c1", status=Status.FAILED))
+FOUND = Entry(result("c0"), (FINDING,))
+MOVED = replace(FINDING, revision=2)
+
+
+@pytest.mark.parametrize(
+    ("before", "theirs", "ours", "answer"),
+    [
+        ([], Entry(result("c1")), Entry(result("c1")), "exists"),
+        ([FAILED], Entry(result("c1")), Entry(result("c1")), "exists"),
+        ([], Entry(result("c1"), (FINDING,)), Entry(result("c2"), (FINDING,)), "conflict"),
+        ([FOUND], Entry(result("c1"), (MOVED,)), Entry(result("c2"), (MOVED,)), "conflict"),
+    ],
+    ids=["new result", "failed result", "new finding", "known finding"],
+)
+def test_a_rival_between_reading_and_writing_makes_it_decide_again(
+    client: Any, before: list[Entry], theirs: Entry, ours: Entry, answer: str
+) -> None:
+    store, rival = store_of(client), store_of(client)
+    store.record("i1", before)
+    theirs = replace(theirs, result=replace(theirs.result, actor="bob"))
 
     def first(**_: Any) -> None:
-        assert rival.record("i1", [moved]) == ["written"]
+        assert rival.record("i1", [theirs]) == ["written"]
 
     with hook(client, "before-call", TRANSACT, times(1, first)):
-        entries = [
-            Entry(result("c1")),
-            Entry(result("c2"), (replace(FINDING, score=0.9),), (told(FINDING, 2),)),
-            Entry(result("c3")),
-        ]
-        assert ours.record("i1", entries) == ["exists", "conflict", "written"]
-    assert [each.actor for each in ours.results()] == ["bob", "ada"]
-    assert ours.findings() == {"f": FINDING}
-    assert [key for key, _ in ours.pending("alert")] == ["a1"]
+        assert store.record("i1", [ours, Entry(result("c3"))]) == [answer, "written"]
+    assert captures(store)[-2:] == ["c1", "c3"]
+    assert list(store.results(keys=[theirs.result.key])) == [theirs.result]
+    assert store.findings() == {finding.id: finding for finding in theirs.findings}
+
+
+def test_of_two_who_write_the_same_only_one_says_so(client: Any) -> None:
+    store, rival = store_of(client), store_of(client)
+
+    def first(**_: Any) -> None:
+        assert rival.record("i1", [whole(1)]) == ["written"]
+
+    with hook(client, "before-call", TRANSACT, times(1, first)):
+        assert store.record("i1", [whole(1)]) == ["exists"]
+    assert len(store.pending("alert")) == len(store.pending("lake")) == 1
 
 
 def test_a_rival_with_the_same_alert_sends_it_once(client: Any) -> None:

@@ -96,6 +96,20 @@ def test_a_result_larger_than_an_item_is_kept_in_parts(client: Any, store: Dynam
         list(store.results(keys=[done.key]))
 
 
+def test_of_a_result_that_comes_twice_only_the_last_state_is_written(
+    client: Any, store: DynamoDbStore
+) -> None:
+    stages = (StageResult("look", "cells@1", "d", large(900_000)),)
+    partial = replace(result("c1", status=Status.PARTIAL), stages=stages)
+    done = replace(result("c1"), stages=stages)
+    entries = [Entry(partial, (FINDING,)), whole(2), Entry(done)]
+    assert store.record("i1", entries) == ["written"] * 3
+    assert list(store.results()) == [whole(2).result, done]
+    assert store.findings(["f"]) == {"f": FINDING}
+    parts = [item["sk"]["S"] for item in items_of(client) if item["sk"]["S"].startswith("part")]
+    assert parts == ["part#00002#001", "part#00002#002"]
+
+
 def test_large_results_are_spread_over_transactions(client: Any, store: DynamoDbStore) -> None:
     big = large(300_000)
     stages = (StageResult("look", "cells@1", "d", big),)

@@ -1,14 +1,14 @@
 """Entries as items, and the fewest transactions that hold them.
 
-A transaction has at most 100 items and 4 MB, and no item twice. Entries that change
-the same finding within one transaction (photographs of one asset) therefore leave only its last
-state, written under the condition that held before the first. A result whose document is larger
+A transaction has at most 100 items and 4 MB, and no item twice. Entries that change the same
+finding within one transaction (photographs of one asset) therefore leave only its last state, under
+the condition that it is still as it was before the first of them. A result whose document is larger
 than one item may be (400 KB) is cut into parts, which are written with it, once for each attempt.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from walkdown.errors import StoreError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from walkdown.stores.dynamodb_keys import Key, Keys
-    from walkdown.stores.dynamodb_table import Condition
     from walkdown.stores.dynamodb_values import Item
     from walkdown.stores.recording import Known
     from walkdown.types import Alert, Entry, Finding, Result
@@ -92,13 +91,12 @@ def draft(keys: Keys, entry: Entry) -> Draft:
 
 
 def grouped(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
-    """The drafts in order, in lists that each fit into one transaction and hold no result twice."""
+    """The drafts in order, in lists that each fit into one transaction."""
     group: list[Draft] = []
     items: set[Key] = set()
     size = 0
     for each in drafts:
-        too_many = len(items | each.items) > _MOST_ITEMS
-        if too_many or size + each.size > _MOST_BYTES or key_of(each.result) in items:
+        if group and (len(items | each.items) > _MOST_ITEMS or size + each.size > _MOST_BYTES):
             yield group
             group, items, size = [], set(), 0
         group.append(each)
@@ -120,19 +118,18 @@ def transaction(
 
     Messages whose ids are in ``told`` are in the outbox already.
     """
-    puts = _Puts()
-    for each, attempt in written:
-        _add_result(puts, keys, each, attempt, known, stamp)
-        for finding, item in each.findings:
-            revision = known.revisions.get(finding.id, 0)
-            puts.add(item, ("revision", revision) if revision else "new")
+    puts: dict[Key, Put] = {}
+    last = {each.entry.result.key.id: at for at, (each, _) in enumerate(written)}
+    for at, (each, attempt) in enumerate(written):
+        if last[each.entry.result.key.id] == at:
+            _add(puts, _result_puts(each, attempt, known, stamp))
+        _add(puts, _finding_puts(each, known))
         for message_id, item in each.messages.items():
-            if message_id not in told and key_of(item) not in puts.by_key:
-                puts.add(_waiting(item, stamp), "new")
-    ids = dict.fromkeys(each.entry.result.key.id for each, _ in written)
+            if message_id not in told and key_of(item) not in puts:
+                _add(puts, [Put(_waiting(item, stamp), "new")])
     # No condition: the same batch can only be written where all of its results' conditions hold.
-    puts.add(_waiting(_lake_item(keys, stamp, list(ids)), stamp), None)
-    return list(puts.by_key.values())
+    _add(puts, [Put(_waiting(_lake_item(keys, stamp, list(last)), stamp))])
+    return list(puts.values())
 
 
 def cache_items(keys: Keys, entries: Iterable[Entry], expires_s: int) -> Iterator[Item]:
@@ -150,31 +147,28 @@ def part_key(result: Item, attempt: int, number: int) -> Key:
     return str(result["pk"]), f"part#{attempt:05d}#{number:03d}"
 
 
-@dataclass(slots=True)
-class _Puts:
-    """Puts by key: a later state of an item replaces the earlier one under the first condition."""
-
-    by_key: dict[Key, Put] = field(default_factory=dict)
-
-    def add(self, item: Item, condition: Condition) -> None:
-        key = key_of(item)
-        before = self.by_key.get(key)
-        self.by_key[key] = Put(item, before.condition if before else condition)
+def _add(puts: dict[Key, Put], more: Iterable[Put]) -> None:
+    """A later state of an item replaces an earlier one; the condition of both is what is known."""
+    puts.update((key_of(put.item), put) for put in more)
 
 
-def _add_result(
-    puts: _Puts, keys: Keys, each: Draft, attempt: int, known: Known, stamp: Stamp
-) -> None:
+def _result_puts(each: Draft, attempt: int, known: Known, stamp: Stamp) -> Iterator[Put]:
     _, before = known.results.get(each.entry.result.key.id, (None, 0))
     sequence = stamp.sequence()
     found = {"nsk": sequence} | ({"lsk": sequence} if "lpk" in each.result else {})
     item = {**each.result, **found, "attempt": attempt, "batch": stamp.batch_id}
-    puts.add(item, ("attempt", before) if before else "new")
+    yield Put(item, ("attempt", before) if before else "new")
     for at, piece in enumerate(each.pieces[1:], start=1):
         pk, sk = part_key(item, attempt, at)
-        puts.add({"pk": pk, "sk": sk, "doc": piece}, None)
+        yield Put({"pk": pk, "sk": sk, "doc": piece})
     if each.second_name and not before:
-        puts.add({**each.second_name, "nsk": sequence}, None)
+        yield Put({**each.second_name, "nsk": sequence})
+
+
+def _finding_puts(each: Draft, known: Known) -> Iterator[Put]:
+    for finding, item in each.findings:
+        revision = known.revisions.get(finding.id, 0)
+        yield Put(item, ("revision", revision) if revision else "new")
 
 
 def _result_item(keys: Keys, result: Result, pieces: Sequence[bytes]) -> Item:
