@@ -12,12 +12,14 @@ from walkdown.spec import (
     FINDING_NAMES,
     STAGE_FIELDS,
     AreasSpec,
+    EventBridgeAlertSpec,
     LogAlertSpec,
     OutputsSpec,
     PipelineSpec,
     PrepareSpec,
     SeverityRule,
     SmtpAlertSpec,
+    SnsAlertSpec,
     SourceSpec,
     StageSpec,
     WebhookAlertSpec,
@@ -35,7 +37,10 @@ SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "stages": (StageSpec,),
     "severity": (SeverityRule,),
     "outputs": (OutputsSpec,),
-    "alerts": (LogAlertSpec, SmtpAlertSpec, WebhookAlertSpec),
+    "alerts": (
+        *(LogAlertSpec, SmtpAlertSpec, WebhookAlertSpec),
+        *(SnsAlertSpec, EventBridgeAlertSpec),
+    ),
 }
 
 
@@ -80,9 +85,12 @@ def test_every_key_has_its_type_default_and_meaning(title: str) -> None:
 def test_an_alert_key_names_the_alerts_that_have_it() -> None:
     models: dict[str, type[BaseModel]]
     models = {"log": LogAlertSpec, "smtp": SmtpAlertSpec, "webhook": WebhookAlertSpec}
+    models = {**models, "sns": SnsAlertSpec, "eventbridge": EventBridgeAlertSpec}
+    ways = rows("alerts")["to"]["type"].replace(" or ", ", ").split(", ")
+    assert ways == [f"`{name}`" for name in models]
     for key, cells in rows("alerts").items():
         having = [name for name, model in models.items() if key in model.model_fields]
-        assert cells["of"] == ("all" if len(having) == 3 else ", ".join(having)), key
+        assert cells["of"] == ("all" if len(having) == 5 else ", ".join(having)), key
 
 
 def test_what_a_condition_can_ask_for_is_listed() -> None:

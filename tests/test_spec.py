@@ -228,10 +228,12 @@ WRONG = {
     STAGES + "alerts: log": "p.yaml:3: 'alerts' must be a list (it is 'log')",
     STAGES + "alerts: [log]": "p.yaml:3: 'alerts[1]' must hold 'key: value' lines (it is 'log')",
     STAGES + "alerts: [{host: h}]": (
-        "p.yaml:3: 'alerts[1].to' is missing; it says where alerts go: log, smtp or webhook"
+        "p.yaml:3: 'alerts[1].to' is missing; it says where alerts go: "
+        "log, smtp, webhook, sns or eventbridge"
     ),
     STAGES + "alerts: [{to: smpt}]": (
-        "p.yaml:3: 'alerts[1].to' must be one of 'log', 'smtp', 'webhook' (it is 'smpt')"
+        "p.yaml:3: 'alerts[1].to' must be one of 'log', 'smtp', 'webhook', 'sns', 'eventbridge' "
+        "(it is 'smpt')"
     ),
     STAGES + "alerts:\n  - to: smtp": (
         "p.yaml:4: 'alerts[1].host' is missing\n"
@@ -247,6 +249,15 @@ WRONG = {
     STAGES + "alerts: [{to: webhook, url: 'ftp://x'}]": (
         "p.yaml:3: 'alerts[1].url' must be an address that begins with http:// or https:// "
         "(it is 'ftp://x')"
+    ),
+    STAGES + "alerts: [{to: sns}]": "p.yaml:3: 'alerts[1].topics' is missing",
+    STAGES + "alerts: [{to: sns, topics: 'arn:aws:sns:eu-west-1:123456789012:crew.fifo'}]": (
+        "p.yaml:3: 'alerts[1].topics' must be the ARN of an SNS topic, such as "
+        "arn:aws:sns:eu-west-1:123456789012:crew, or the beginning of four ARNs, ending in '-'; "
+        "FIFO topics are not supported (it is 'arn:aws:sns:eu-west-1:123456789012:crew.fifo')"
+    ),
+    STAGES + "alerts: [{to: eventbridge, bus: 'a bus'}]": (
+        "p.yaml:3: 'alerts[1].bus' must be the name or the ARN of an event bus (it is 'a bus')"
     ),
     "stages:\n\t- a": (
         "p.yaml:2: not valid YAML: found character '\\t' that cannot start any token; "

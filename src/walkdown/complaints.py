@@ -19,7 +19,9 @@ Allowed = Callable[[At], frozenset[str]]
 
 _WORDS = {
     "missing": "is missing",
-    "union_tag_not_found": "is missing; it says where alerts go: log, smtp or webhook",
+    "union_tag_not_found": (
+        "is missing; it says where alerts go: log, smtp, webhook, sns or eventbridge"
+    ),
     "string_type": "must be text; put it in quotes",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",

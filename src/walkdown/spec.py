@@ -43,6 +43,11 @@ MODEL = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}(@([1-9][0-9]{0,8}|[a-z][a-z0-9_-]{0,3
 
 URL = r"^https?://[^\s/]+"
 
+TOPICS = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"
+"""One topic's ARN, or, ending in ``-``, the beginning of one for each severity."""
+
+BUS = r"^(arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[A-Za-z0-9._/-]{1,256}$"
+
 _NAME_WORDS = "a letter or digit, then letters, digits, '.', '_' and '-', at most 63 in all"
 
 PATTERNS = {
@@ -51,6 +56,9 @@ PATTERNS = {
     STAGE_NAME: "a letter, then letters, digits and '_', at most 63 in all",
     MODEL: "name, name@alias or name@3, in letters, digits, '.', '_' and '-'",
     URL: "an address that begins with http:// or https://",
+    TOPICS: "the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:crew, or the "
+    "beginning of four ARNs, ending in '-'; FIFO topics are not supported",
+    BUS: "the name or the ARN of an event bus",
 }
 """What the patterns ask for, in words for an error."""
 
@@ -239,7 +247,24 @@ class WebhookAlertSpec(_AlertSpec):
     secret_env: str | None = None
 
 
-AlertSpec = Annotated[LogAlertSpec | SmtpAlertSpec | WebhookAlertSpec, Field(discriminator="to")]
+class SnsAlertSpec(_AlertSpec):
+    """Alerts as messages of Amazon SNS topics."""
+
+    to: Literal["sns"]
+    topics: str = Field(pattern=TOPICS)
+
+
+class EventBridgeAlertSpec(_AlertSpec):
+    """Alerts as events of an Amazon EventBridge bus."""
+
+    to: Literal["eventbridge"]
+    bus: str = Field("default", pattern=BUS)
+
+
+AlertSpec = Annotated[
+    LogAlertSpec | SmtpAlertSpec | WebhookAlertSpec | SnsAlertSpec | EventBridgeAlertSpec,
+    Field(discriminator="to"),
+]
 
 DEFAULT_SEVERITY = (
     SeverityRule(severity=Severity.HIGH, when="score >= 0.8"),
@@ -345,7 +370,10 @@ def _allowed(at: yaml_lines.At) -> frozenset[str]:
         "stages": (StageSpec,),
         "severity": (SeverityRule,),
         "outputs": (OutputsSpec,),
-        "alerts": (LogAlertSpec, SmtpAlertSpec, WebhookAlertSpec),
+        "alerts": (
+            *(LogAlertSpec, SmtpAlertSpec, WebhookAlertSpec),
+            *(SnsAlertSpec, EventBridgeAlertSpec),
+        ),
     }
     models = places.get(str(at[0]), ()) if at else (PipelineSpec,)
     if at[:2] == ("prepare", "areas"):

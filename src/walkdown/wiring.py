@@ -10,7 +10,7 @@ from walkdown.clock import utc_now
 from walkdown.errors import SpecError, StoreError
 from walkdown.registry import open_model
 from walkdown.settings import environment, load_settings
-from walkdown.spec import SmtpAlertSpec, WebhookAlertSpec
+from walkdown.spec import EventBridgeAlertSpec, SmtpAlertSpec, SnsAlertSpec, WebhookAlertSpec
 from walkdown.stores.files import FileBlobs
 from walkdown.stores.folders import FolderSource
 from walkdown.stores.lake import Lake
@@ -81,26 +81,50 @@ def _model(artefact: Artefact, label: str) -> Model:
 
 def _notifier(spec: AlertSpec, env: Mapping[str, str]) -> Notifier:
     """The channel of an alert; imported only when a pipeline has one, since smtplib is slow."""
-    if isinstance(spec, SmtpAlertSpec):
-        from walkdown.notify.smtp import SmtpNotifier
+    match spec:
+        case SmtpAlertSpec():
+            return _smtp(spec, env)
+        case WebhookAlertSpec():
+            from walkdown.notify.webhook import WebhookNotifier
 
-        return SmtpNotifier(
-            host=spec.host,
-            clock=utc_now,
-            port=spec.port,
-            sender=spec.sender,
-            recipients=spec.recipients,
-            username=spec.username,
-            password=_secret(spec.password_env, env),
-            security=spec.security,
-        )
-    if isinstance(spec, WebhookAlertSpec):
-        from walkdown.notify.webhook import WebhookNotifier
-
-        return WebhookNotifier(spec.url, secret=_secret(spec.secret_env, env), clock=utc_now)
+            return WebhookNotifier(spec.url, secret=_secret(spec.secret_env, env), clock=utc_now)
+        case SnsAlertSpec() | EventBridgeAlertSpec():
+            return _aws_notifier(spec)
     from walkdown.notify.log import LogNotifier
 
     return LogNotifier()
+
+
+def _smtp(spec: SmtpAlertSpec, env: Mapping[str, str]) -> Notifier:
+    from walkdown.notify.smtp import SmtpNotifier
+
+    return SmtpNotifier(
+        host=spec.host,
+        clock=utc_now,
+        port=spec.port,
+        sender=spec.sender,
+        recipients=spec.recipients,
+        username=spec.username,
+        password=_secret(spec.password_env, env),
+        security=spec.security,
+    )
+
+
+def _aws_notifier(spec: SnsAlertSpec | EventBridgeAlertSpec) -> Notifier:
+    """Called in the region that an ARN names, and otherwise in the one that is set up."""
+    from walkdown.sdk.aws import Aws
+
+    if isinstance(spec, SnsAlertSpec):
+        from walkdown.notify.sns import SnsNotifier
+
+        return SnsNotifier(Aws(region=_region(spec.topics)).client("sns"), spec.topics)
+    from walkdown.notify.eventbridge import EventBridgeNotifier
+
+    return EventBridgeNotifier(Aws(region=_region(spec.bus)).client("events"), bus=spec.bus)
+
+
+def _region(arn: str) -> str | None:
+    return arn.split(":")[3] if arn.startswith("arn:") else None
 
 
 def _secret(name: str | None, env: Mapping[str, str]) -> str | None:

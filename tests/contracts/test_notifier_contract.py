@@ -8,15 +8,19 @@ import re
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.notify.clouds import TOPICS, Cloud, an_account
 from tests.notify.servers import NOW, a_notice, http_receiver, smtp_server, two_alerts
 
 from walkdown.errors import NotifyError
+from walkdown.notify.eventbridge import EventBridgeNotifier
 from walkdown.notify.log import LogNotifier
 from walkdown.notify.memory import MemoryNotifier
 from walkdown.notify.smtp import SmtpNotifier
+from walkdown.notify.sns import SnsNotifier
 from walkdown.notify.webhook import WebhookNotifier
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from walkdown.ports import Notifier
+    from walkdown.sdk.aws import Aws
 
 WORD = "hunter2"
 
@@ -83,9 +88,33 @@ def smtp() -> Iterator[Desk]:
         yield Desk(notifier, lambda: [i for m in mails() for i in find.findall(m.get_content())])
 
 
-@pytest.fixture(params=[memory, log, webhook, smtp], ids=lambda desk: desk.__name__)
+@contextmanager
+def sns(aws: Aws) -> Iterator[Desk]:
+    account = an_account(aws)
+    queue = account.subscribed(f"{TOPICS}high", "all", raw=True)
+    yield Desk(SnsNotifier(account.client("sns"), TOPICS), partial(queued, account, queue))
+
+
+@contextmanager
+def eventbridge(aws: Aws) -> Iterator[Desk]:
+    account = an_account(aws)
+    queue = account.ruled("all", {"source": ["walkdown"]})
+    yield Desk(EventBridgeNotifier(account.client("events")), partial(queued, account, queue))
+
+
+def queued(account: Cloud, queue: str) -> list[str]:
+    """The alerts of a queue's messages: notices, or events with one alert each."""
+    bodies = [message.get("detail", message) for message in account.received(queue)]
+    return [i for body in bodies for i in ids_of(json.dumps(body))]
+
+
+@pytest.fixture(
+    params=[memory, log, webhook, smtp, sns, eventbridge], ids=lambda desk: desk.__name__
+)
 def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
-    with request.param() as opened:
+    cloudy = request.param in (sns, eventbridge)
+    given = [request.getfixturevalue("moto_aws")] if cloudy else []
+    with request.param(*given) as opened:
         yield opened
 
 

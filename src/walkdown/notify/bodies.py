@@ -9,11 +9,13 @@ if TYPE_CHECKING:
 
 Body = dict[str, object]
 
+_LONGEST = 4096
 
-def alert_body(alert: Alert) -> Body:
-    """All that an alert says; times are ISO 8601 in UTC."""
+
+def alert_body(alert: Alert, *, strict: bool = False) -> Body:
+    """All that an alert says; times are ISO 8601 in UTC. See `strict_text`."""
     finding = alert.finding
-    return {
+    body: Body = {
         "id": alert.id,
         "event": alert.event,
         "severity": finding.severity.value,
@@ -28,17 +30,24 @@ def alert_body(alert: Alert) -> Body:
         "seen_at": finding.seen_at.isoformat(),
         "result_id": finding.result_id,
     }
+    if not strict:
+        return body
+    return {name: strict_text(v) if isinstance(v, str) else v for name, v in body.items()}
 
 
-def notice_body(notice: Notice) -> Body:
+def notice_body(notice: Notice, *, strict: bool = False) -> Body:
     """The body of its one alert, or a list of several; a storm's has no ``asset``."""
     if len(notice.alerts) == 1 and not notice.more:
-        return alert_body(notice.alerts[0])
-    asset: Body = {} if notice.asset is None else {"asset": notice.asset}
-    return {
-        "id": notice.id,
-        "severity": notice.severity.value,
-        **asset,
-        "more": notice.more,
-        "alerts": [alert_body(alert) for alert in notice.alerts],
-    }
+        return alert_body(notice.alerts[0], strict=strict)
+    alerts = [alert_body(alert, strict=strict) for alert in notice.alerts]
+    asset: Body = {} if notice.asset is None else {"asset": alerts[0]["asset"]}
+    head: Body = {"id": notice.id, "severity": notice.severity.value}
+    return head | asset | {"more": notice.more, "alerts": alerts}
+
+
+def strict_text(text: str) -> str:
+    """What any service takes: Unicode without halves of characters, cut at 4,096 characters.
+
+    Names are hardly ever longer, and a single alert then fits into what AWS takes at once.
+    """
+    return text[:_LONGEST].encode("utf-8", "replace").decode()
