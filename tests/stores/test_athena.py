@@ -162,6 +162,35 @@ def test_a_crash_between_the_writes_leaves_nothing_unknown(
     assert keys(client, "lake/raw/results/") == [f"{RAW}batch=b1.ndjson.gz"]
 
 
+def test_a_first_try_that_is_cut_off_is_known_to_the_second(
+    lake: AthenaLake, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, calls = S3Blobs.put, count(1)
+
+    def cut(self: S3Blobs, key: str, data: bytes) -> None:
+        put(self, key, data)
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(S3Blobs, "put", cut)
+    with pytest.raises(KeyboardInterrupt):
+        lake.project("b1", [failed("c2", NOW - timedelta(days=3)), result()])
+    monkeypatch.undo()
+    lake.project("b1", [result()])
+    assert keys(client, "lake/raw/results/") == [f"{RAW}batch=b1.ndjson.gz"]
+
+
+def test_what_is_made_anew_wins_over_what_was_compacted(
+    lake: AthenaLake, compaction: Compaction
+) -> None:
+    lake.project("z", [result("c1", asset="old")])
+    compaction.compact(MAY)
+    lake.project("a", [result("c1", asset="new")])
+    assert lake.query("SELECT asset FROM results")[1] == [("new",)]
+    compaction.compact(MAY)
+    assert lake.query("SELECT asset FROM results")[1] == [("new",)]
+
+
 def test_batches_and_compacted_days_are_listed_and_dropped(
     lake: AthenaLake, compaction: Compaction, client: Any
 ) -> None:

@@ -318,6 +318,31 @@ def test_a_key_that_would_read_as_another_is_refused(client: Any) -> None:
         S3Blobs(client, "photos").put("caf\U0010dce9", b"x")
 
 
+def test_many_are_deleted_at_once_and_a_refusal_is_said(client: Any) -> None:
+    blobs = S3Blobs(client, "photos", "p")
+    put(client, "p/a", "p/b c", "p/d/e", "q")
+    blobs.delete_many(iter(["a", "b c", "missing"]))
+    assert list(blobs.list()) == ["d/e"]
+    blobs.delete_many([])
+    with Stubber(client) as stubber:
+        refused = {"Errors": [{"Key": "p/d/e", "Code": "AccessDenied"}]}
+        stubber.add_response("delete_objects", refused)
+        with pytest.raises(StoreError, match=r"cannot delete s3://photos/p/d/e: .*s3:DeleteObject"):
+            blobs.delete_many(["d/e"])
+
+
+def test_folders_and_stamps_below_a_prefix(client: Any) -> None:
+    put(client, "p/x/dt=1/a", "p/x/dt=2/b", "p/x/dt=2/c", "p/x/file", "p/y/dt=3/d")
+    blobs = S3Blobs(client, "photos", "p")
+    assert list(blobs.folders("x/")) == ["dt=1", "dt=2"]
+    before = dict(blobs.stamps("x/dt=2/"))
+    assert list(before) == ["x/dt=2/b", "x/dt=2/c"]
+    put(client, "p/x/dt=2/c", data=b"other")
+    after = dict(blobs.stamps("x/dt=2/"))
+    assert [key for key in after if after[key] != before[key]] == ["x/dt=2/c"]
+    assert blobs.address("x/dt=2/") == "s3://photos/p/x/dt=2/"
+
+
 def test_a_refused_put_is_said(stubbed: Stubber) -> None:
     stubbed.add_client_error("put_object", "AccessDenied", http_status_code=403)
     with pytest.raises(AwsError, match=r"cannot write s3://photos/a.png: .*do s3:PutObject"):
