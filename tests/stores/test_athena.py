@@ -220,7 +220,7 @@ def test_a_day_becomes_one_file_and_a_second_run_changes_nothing(
         lake.project(f"b{number}", [result(f"c{number}")])
     before = captures(lake)
     assert compaction.compact(MAY) == Compacted(MAY, 5, 1, 1000)
-    assert keys(client) == [f"{COMPACT}run={0:032}/part-0"]
+    assert keys(client) == [f"{COMPACT}merge-{0:032}/part-0"]
     assert captures(lake) == before
     asked = len(athena.statements)
     assert compaction.compact(MAY) == Compacted(MAY, 0, 0, 0)
@@ -235,7 +235,7 @@ def test_what_comes_late_is_merged_with_what_was(
     lake.project("b2", [result("c1")])
     assert captures(lake) == [("c1", "done", None), ("c2", "done", None)]
     assert compaction.compact(MAY).merged == 2
-    assert keys(client) == [f"{COMPACT}run={1:032}/part-0"]
+    assert keys(client) == [f"{COMPACT}merge-{1:032}/part-0"]
     assert captures(lake) == [("c1", "done", None), ("c2", "done", None)]
     assert lake.query("SELECT count(*) FROM compact_results")[1] == [(2,)]
 
@@ -258,7 +258,7 @@ def test_a_crash_after_the_merge_doubles_no_answer_and_the_next_run_tidies(
     assert len(keys(client, COMPACT)) == 2
     assert everything(lake, "regions") == before
     assert compaction.compact(MAY).made == 1
-    assert keys(client, COMPACT) == [f"{COMPACT}run={2:032}/part-0"]
+    assert keys(client, COMPACT) == [f"{COMPACT}merge-{2:032}/part-0"]
     assert keys(client, RAW) == []
     assert everything(lake, "regions") == before
 

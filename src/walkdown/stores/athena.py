@@ -134,7 +134,7 @@ class Compaction:
             return Compacted(day, 0, 0, 0)
         seen |= dict(self._blobs.stamps(old))
         run = self._new_id()
-        made = f"{old}run={run}/"
+        made = f"{old}merge-{run}/"
         # A prefix of its own: UNLOAD wants it empty, and it is no other run's to delete.
         sql = unload_day(day, self._blobs.address(made), self._tables)
         done = self._queries.run(sql, token=run)
