@@ -51,8 +51,8 @@ def test_what_dynamodb_leaves_undone_is_asked_again(client: Any, store: DynamoDb
     def leave_the_rest(parsed: Any, **_: Any) -> None:
         parsed["UnprocessedItems"] = {NAME: [*held]} if held else {}
 
-    def answer_seven(parsed: Any, **_: Any) -> None:
-        kept, rest = parsed["Responses"][NAME][:7], parsed["Responses"][NAME][7:]
+    def answer_one(parsed: Any, **_: Any) -> None:
+        kept, rest = parsed["Responses"][NAME][:1], parsed["Responses"][NAME][1:]
         keys = [{name: item[name] for name in ("pk", "sk")} for item in rest]
         parsed["Responses"][NAME] = kept
         parsed["UnprocessedKeys"] = {NAME: {"Keys": keys}} if keys else {}
@@ -62,7 +62,7 @@ def test_what_dynamodb_leaves_undone_is_asked_again(client: Any, store: DynamoDb
     with (
         hook(client, "provide-client-params", "BatchWriteItem", take_five),
         hook(client, "after-call", "BatchWriteItem", leave_the_rest),
-        hook(client, "after-call", "BatchGetItem", answer_seven),
+        hook(client, "after-call", "BatchGetItem", answer_one),
     ):
         store.record("i1", entries)
         store.add_members("i1", members)
@@ -139,6 +139,18 @@ def test_an_assets_results_come_newest_first(store: DynamoDbStore) -> None:
     assert store.results_of_asset("p\udcffole #1", limit=3) == of_pole[:1:-1]
     assert store.results_of_asset("p\udcffole #1") == of_pole[::-1]
     assert store.results_of_asset("pole") == []
+
+
+def test_what_an_index_still_lists_is_checked(client: Any, store: DynamoDbStore) -> None:
+    store.record("i1", [Entry(replace(result("c1"), asset="pole"), (FINDING,))])
+    for item in items_of(client):
+        if item["sk"]["S"] == "finding":
+            client.put_item(TableName=NAME, Item={**item, "lpk": {"S": "w#F#critical"}})
+        if item["sk"]["S"] == "result":
+            moved = store_of(client)._keys.of_asset("mast")
+            client.put_item(TableName=NAME, Item={**item, "lpk": {"S": moved}})
+    assert store.open_findings() == []
+    assert store.results_of_asset("mast") == []
 
 
 def test_an_image_is_found_by_a_uri_that_is_not_its_name(client: Any, store: DynamoDbStore) -> None:

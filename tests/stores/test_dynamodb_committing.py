@@ -210,6 +210,20 @@ def test_a_refusal_is_not_repeated(client: Any) -> None:
     assert pauses == []
 
 
+def test_a_transaction_that_can_never_fit_is_not_repeated(client: Any) -> None:
+    pauses: list[float] = []
+    store = store_of(client, sleep=pauses.append)
+
+    def cancelled(**event: Any) -> Any:
+        http, body = refuse("TransactionCanceledException")(**event)
+        reasons = [{"Code": "None"}, {"Code": "ValidationError"}]
+        return http, {**body, "CancellationReasons": reasons}
+
+    with hook(client, "before-call", TRANSACT, cancelled), pytest.raises(StoreError):
+        store.record("i1", [whole(1)])
+    assert pauses == []
+
+
 def test_a_race_that_never_ends_is_said(client: Any, store: DynamoDbStore) -> None:
     def cancelled(**event: Any) -> Any:
         http, body = refuse("TransactionCanceledException")(**event)

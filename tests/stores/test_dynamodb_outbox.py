@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from tests.stores.dynamodb_entries import items_of, whole
+from tests.stores.dynamodb_entries import hook, items_of, refuse, times, whole
 from tests.stores.dynamodb_tables import NAME, NOW, dynamodb_client, store_of
 
 from walkdown.errors import StoreError
@@ -64,6 +64,21 @@ def test_a_settled_message_leaves_the_index_and_later_the_table(
     store.settle(["a1"])
     store.settle(["a1"], error="late")
     assert items_of(client) == before
+
+
+def test_a_message_in_another_transaction_is_settled_after_it(
+    client: Any, store: DynamoDbStore
+) -> None:
+    store.record("i1", [whole(1)])
+    busy = refuse("TransactionConflictException")
+    with hook(client, "before-call", "UpdateItem", times(2, busy)):
+        store.settle(["a1"])
+    assert store.pending("alert") == []
+    with (
+        hook(client, "before-call", "UpdateItem", refuse("AccessDeniedException")),
+        pytest.raises(StoreError, match="cannot write the records"),
+    ):
+        store.settle(["a1"])
 
 
 def test_the_stream_tells_of_every_message_once(client: Any, store: DynamoDbStore) -> None:

@@ -156,21 +156,13 @@ class Table:
         values = {f":p{at}": value for at, value in enumerate(put.values())}
         sets = ", ".join(f"#p{at} = :p{at}" for at in range(len(put)))
         expression = f"SET {sets}" + (f" REMOVE {', '.join(gone)}" if gone else "")
-        try:
-            self._call(
-                "update_item",
-                TableName=self._name,
-                Key=_as_key(key),
-                UpdateExpression=f"{expression} ADD #count :one",
-                ConditionExpression="attribute_exists(pk) AND attribute_not_exists(#unless)",
-                ExpressionAttributeNames={**names, **gone, "#count": count, "#unless": unless},
-                ExpressionAttributeValues=sent({**values, ":one": 1}),
-            )
-        except AwsError as error:
-            if error.code == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return self._update(
+            Key=_as_key(key),
+            UpdateExpression=f"{expression} ADD #count :one",
+            ConditionExpression="attribute_exists(pk) AND attribute_not_exists(#unless)",
+            ExpressionAttributeNames={**names, **gone, "#count": count, "#unless": unless},
+            ExpressionAttributeValues=sent({**values, ":one": 1}),
+        )
 
     def transact(self, puts: Sequence[Put]) -> None:
         """All of at most 100 puts, or none. Raises `AwsError`; see `worth_repeating`."""
@@ -191,6 +183,20 @@ class Table:
             left = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
             self._pause(patience, before=len(waiting), left=len(left))
             waiting = left
+
+    def _update(self, **request: object) -> bool:
+        """Whether the condition held; a transaction that is writing the same item is waited for."""
+        patience = self.patience()
+        while True:
+            try:
+                self._call("update_item", TableName=self._name, **request)
+            except AwsError as error:
+                if error.code == "ConditionalCheckFailedException":
+                    return False
+                if not worth_repeating(error) or not patience.again():
+                    raise
+            else:
+                return True
 
     def _pages(self, operation: str, request: Mapping[str, object]) -> Iterator[Item]:
         start: dict[str, object] = {}
