@@ -283,3 +283,30 @@ def test_references_are_found_in_every_form() -> None:
         "DependsOn": "H",
     }
     assert set(references(said)) == {"A", "B", "C", "D", "E", "Own", "G", "H"}
+
+
+def test_a_replaced_version_is_retained_where_the_template_says_so(aws: Handle) -> None:
+    code(aws, "old", "new", "newer")
+
+    def described(text: str, **more: str) -> dict[str, Any]:
+        said = {**VERSION["Properties"], "Description": text}  # type: ignore[dict-item]
+        return template(Version1={**VERSION, "Properties": said, **more})
+
+    changed(aws, described("1", UpdateReplacePolicy="Retain"), "CREATE", CodeKey="old.zip")
+    stack = changed(aws, described("2"), CodeKey="new.zip")
+    assert outputs(stack)["Version"].endswith(":2")
+    changed(aws, described("3"), CodeKey="newer.zip")
+
+    (found,) = aws.client("lambda").list_functions()["Functions"]
+    listed = aws.client("lambda").list_versions_by_function(FunctionName=found["FunctionName"])
+    assert [each["Version"] for each in listed["Versions"]] == ["$LATEST", "1", "3"]
+
+
+def test_roles_need_a_capability(aws: Handle) -> None:
+    with pytest.raises(ClientError, match=r"Requires capabilities : \[CAPABILITY_IAM\]"):
+        aws.client("cloudformation").create_change_set(
+            StackName="s",
+            ChangeSetName="c",
+            ChangeSetType="CREATE",
+            TemplateBody=json.dumps({"Resources": {"Role": ROLE}}),
+        )

@@ -136,15 +136,22 @@ class Environment:
             **code.variables,
         }
 
-    def invoke(self, body: bytes, request_id: str) -> Outcome:
-        """Run one invocation to its end, whatever that is; the function's fault is an outcome."""
+    def invoke(self, body: bytes, request_id: str, kill_after_s: float | None = None) -> Outcome:
+        """Run one invocation to its end, whatever that is; the function's fault is an outcome.
+
+        ``kill_after_s`` into the invocation the process is ended, if it has not answered yet.
+        """
         cold, position = self.uses == 0, self._log_size()
         self.uses += 1
         if cold:
             position = 0
             self._api.exchange.started.wait(max(START_LIMIT_S, self.code.timeout_s))
         began = time.monotonic()
+        timer = threading.Timer(kill_after_s or 0, self.kill, ("fault",))
+        if kill_after_s is not None:
+            timer.start()
         payload, failed = self._answer(body, request_id)
+        timer.cancel()
         return Outcome(
             payload,
             "Unhandled" if failed else None,

@@ -15,7 +15,7 @@ LONGEST_DELAY_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One invocation of a function, as it ended. ``error`` is None or "Unhandled" ("Throttled")."""
+    """One invocation of a function, as it ended. ``error`` is None or "Unhandled"."""
 
     function: str
     version: str

@@ -23,6 +23,8 @@ from tests.aws.emulator.pool import PackageRefused, Pool, Throttled, check_packa
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ASYNCHRONOUS_TRIES = 3
 LOG_TAIL = 4096
+REQUEST_LIMIT = 6 * 1024 * 1024
+EVENT_LIMIT = 1024 * 1024
 
 
 class Functions:
@@ -56,13 +58,15 @@ class Functions:
         raw = body if isinstance(body, bytes) else (body or "{}").encode()
         if kind == "DryRun":
             return b""
+        if len(raw) > (REQUEST_LIMIT if kind == "RequestResponse" else EVENT_LIMIT):
+            raise refused_call("RequestEntityTooLargeException", "Request must be smaller", 413)
         if kind == "Event":
             self.later(function, raw)
             return b""
         try:
             outcome = self.run(function, raw)
         except Throttled as error:
-            raise too_many_requests() from error
+            raise refused_call("TooManyRequestsException", "Rate Exceeded.", 429) from error
         if outcome.error:
             response["x-amz-function-error"] = outcome.error
         response["x-amz-log-result"] = base64.b64encode(_report(function, outcome)).decode()
@@ -139,10 +143,10 @@ def send_to_queue(arn: str, body: str) -> None:
     moto("sqs.models").sqs_backends[account][region].send_message(name, body)
 
 
-def too_many_requests() -> Exception:
-    error: Any = moto("core.exceptions").JsonRESTError
-    made = error("TooManyRequestsException", "Rate Exceeded.")
-    made.code = 429
+def refused_call(name: str, message: str, status: int) -> Exception:
+    """An answer with an error, as moto sends one."""
+    made: Any = moto("core.exceptions").JsonRESTError(name, message)
+    made.code = status
     assert isinstance(made, Exception)
     return made
 

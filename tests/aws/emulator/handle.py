@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -234,3 +235,5 @@ def running(folder: Path) -> Iterator[Handle]:
             process.stdin.close()
             process.wait(20)
             process.stdout.close()
+            for name in ("code", "sdk", "bytecode"):
+                shutil.rmtree(folder / name, ignore_errors=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tests.aws.emulator.patching import ACCOUNT, REGION
 
@@ -31,8 +31,9 @@ class Kind:
 
     make: Callable[[Callable[[str], Any], Properties, str], Made]
     drop: Callable[[Callable[[str], Any], str, Properties], object] | None = None
-    replaces: bool = True
-    """An update makes a new resource after the old one went; False: making it again updates it."""
+    update: Literal["again", "instead", "beside"] = "instead"
+    """How a resource is updated: by making it again; by making a new one when the old is gone; or
+    by making a new one beside it, which then goes or is retained."""
 
 
 def arn_of(service: str, rest: str) -> str:
@@ -213,18 +214,18 @@ def _metric_filter(client: Callable[[str], Any], said: Properties, name: str) ->
 
 
 KINDS: dict[str, Kind] = {
-    "AWS::S3::BucketPolicy": Kind(_bucket_policy, replaces=False),
-    "AWS::SQS::QueuePolicy": Kind(_queue_policy, replaces=False),
-    "AWS::SNS::TopicPolicy": Kind(_topic_policy, replaces=False),
+    "AWS::S3::BucketPolicy": Kind(_bucket_policy, update="again"),
+    "AWS::SQS::QueuePolicy": Kind(_queue_policy, update="again"),
+    "AWS::SNS::TopicPolicy": Kind(_topic_policy, update="again"),
     "AWS::SNS::Subscription": Kind(
         _subscription, lambda client, name, _: client("sns").unsubscribe(SubscriptionArn=name)
     ),
     "AWS::CloudWatch::Alarm": Kind(
         _alarm,
         lambda client, name, _: client("cloudwatch").delete_alarms(AlarmNames=[name]),
-        replaces=False,
+        update="again",
     ),
-    "AWS::CloudWatch::CompositeAlarm": Kind(_composite_alarm, replaces=False),
+    "AWS::CloudWatch::CompositeAlarm": Kind(_composite_alarm, update="again"),
     "AWS::Glue::Database": Kind(
         _glue_database, lambda client, name, _: client("glue").delete_database(Name=name)
     ),
@@ -241,13 +242,15 @@ KINDS: dict[str, Kind] = {
     "AWS::Scheduler::Schedule": Kind(
         _schedule, lambda client, name, _: client("scheduler").delete_schedule(Name=name)
     ),
-    "AWS::Lambda::EventInvokeConfig": Kind(_invoke_config, replaces=False),
+    "AWS::Lambda::EventInvokeConfig": Kind(_invoke_config, update="again"),
     "AWS::Lambda::Version": Kind(
-        _version, lambda client, name, _: client("lambda").delete_function(FunctionName=name)
+        _version,
+        lambda client, name, _: client("lambda").delete_function(FunctionName=name),
+        update="beside",
     ),
     "AWS::Budgets::Budget": Kind(
         _budget,
         lambda client, name, _: client("budgets").delete_budget(AccountId=ACCOUNT, BudgetName=name),
     ),
-    "AWS::Logs::MetricFilter": Kind(_metric_filter, replaces=False),
+    "AWS::Logs::MetricFilter": Kind(_metric_filter, update="again"),
 }

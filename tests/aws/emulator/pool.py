@@ -81,12 +81,7 @@ class Pool:
             environment = self._environment(code, warm)
             request_id = str(uuid.uuid4())
             kill = self._faults.kill_at_invocation(code.name)
-            timer = threading.Timer(kill.after_s, environment.kill, ("fault",)) if kill else None
-            if timer is not None:
-                timer.start()
-            outcome = environment.invoke(body, request_id)
-            if timer is not None:
-                timer.cancel()
+            outcome = environment.invoke(body, request_id, kill.after_s if kill else None)
             self._note(code, request_id, body, outcome)
             self._put_back(environment, warm)
         return outcome

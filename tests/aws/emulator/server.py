@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from tests.aws.emulator.sdk import sdk_folder
 from tests.aws.emulator.sources import Sources
 from tests.aws.emulator.stacks import patch_stacks
 from tests.aws.emulator.targets import Targets
+from tests.aws.emulator.transactions import patch_transactions
 
 
 class Emulator:
@@ -54,6 +56,7 @@ class Emulator:
         patch_maps()
         patch_resources(lambda service: self.clients.get(REGION, service))
         patch_stacks()
+        patch_transactions()
 
     def control(self, verb: str, given: dict[str, Any]) -> Any:
         """What the test asks for, by ``verb``."""
@@ -99,20 +102,23 @@ class Emulator:
 
     def _reset(self) -> None:
         self.sources.stop_all()
+        for execution in _running_executions():
+            execution.stop(stop_date=datetime.now(UTC), error=None, cause=None)
         self.pool.close()
         moto("moto_api._internal.models").moto_api_backend.reset()
         self.faults.reset()
 
 
-def _running_executions() -> bool:
+def _running_executions() -> list[Any]:
     accounts = moto("stepfunctions.parser.models").stepfunctions_parser_backends
-    return any(
-        execution.status == "RUNNING"
+    return [
+        execution
         for regions in list(accounts.values())
         for backend in list(regions.values())
         for machine in list(backend.state_machines)
         for execution in list(machine.executions)
-    )
+        if execution.status == "RUNNING"
+    ]
 
 
 def main(folder: Path) -> None:

@@ -196,6 +196,7 @@ def object_event(account: str, bucket: Any, name: str, key: Any) -> dict[str, An
         told |= {"size": key.size, "etag": key.etag.replace('"', "")}
     if bucket.is_versioned:
         told["version-id"] = key.version_id
+    reason = REASONS.get(name.rpartition(":")[2], "DeleteObject")
     detail = {
         "version": "0",
         "bucket": {"name": bucket.name},
@@ -203,8 +204,11 @@ def object_event(account: str, bucket: Any, name: str, key: Any) -> dict[str, An
         "request-id": uuid.uuid4().hex[:16].upper(),
         "requester": account,
         "source-ip-address": "127.0.0.1",
-        "reason": REASONS.get(name.rpartition(":")[2], "DeleteObject"),
+        "reason": reason,
     }
+    if reason == "DeleteObject":
+        marker = bucket.is_versioned
+        detail["deletion-type"] = "Delete Marker Created" if marker else "Permanently Deleted"
     return {
         "version": "0",
         "id": str(uuid.uuid4()),

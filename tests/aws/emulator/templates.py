@@ -59,6 +59,18 @@ def _wrong(name: str, value: str, declared: dict[str, Any]) -> str | None:
     return None
 
 
+def missing_capability(template: dict[str, Any], given: list[str]) -> str | None:
+    """The capability that the template needs and the call does not give, or None."""
+    resources = template.get("Resources", {}).values()
+    identities = [each for each in resources if str(each.get("Type", "")).startswith("AWS::IAM::")]
+    names = {"RoleName", "UserName", "GroupName", "ManagedPolicyName"}
+    if any(names & set(each.get("Properties", {})) for each in identities):
+        return None if "CAPABILITY_NAMED_IAM" in given else "CAPABILITY_NAMED_IAM"
+    if identities and not {"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"} & set(given):
+        return "CAPABILITY_IAM"
+    return None
+
+
 def patch_templates() -> None:
     parsing = moto("cloudformation.parsing")
     plain_clean, plain_condition = parsing.clean_json, parsing.parse_condition
@@ -166,6 +178,12 @@ def _with_limit(plain: Any, refused: Any) -> Any:
                 "1 validation error detected: Value at 'templateBody' failed to satisfy "
                 f"constraint: Member must have length less than or equal to {BODY_BYTES}",
             )
+        url = self._get_param("TemplateURL")
+        text = body or (url and self._get_stack_from_s3_url(url))
+        template = moto("cloudformation.models").Stack.parse_template(text) if text else {}
+        missing = missing_capability(template, self._get_param("Capabilities", []))
+        if missing:
+            raise refused(self._get_param("StackName"), f"Requires capabilities : [{missing}]")
         return plain(self)
 
     return checked
