@@ -6,7 +6,7 @@ PEER   ?= .anomalib
 DATA   ?= $(or $(WALKDOWN_TEST_DATA),../shared/datasets)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers unit proof bench compare false-alarms labelled clean
+.PHONY: help demo test lint types layers unit proof bench compare false-alarms labelled template clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -39,8 +39,15 @@ types: $(VENV)/.dev
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.dev
+unit: $(VENV)/.dev $(if $(shell command -v npm),$(VENV)/.asl)
 	$(BIN)/pytest
+
+template: $(VENV)/.dev  ## write the CloudFormation that is shipped, from deploy/aws/template.yaml
+	$(BIN)/python -m deploy.aws.expand
+
+$(VENV)/.asl: | $(BIN)/python
+	npm install --silent --no-fund --no-audit --prefix $(VENV)/asl asl-validator@4.0.0
+	@touch $@
 
 proof: $(VENV)/.dev  ## the long proofs: kills, fuzzing, large inputs
 	$(BIN)/pytest -m proof

@@ -6,9 +6,11 @@ outputs.
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from walkdown.app.context import App
 from walkdown.clock import utc_now
@@ -18,7 +20,8 @@ from walkdown.runners.executions import StepFunctions
 from walkdown.sdk.aws import Aws, AwsError, explained
 from walkdown.settings import STACK, Stack
 from walkdown.spec import Settings
-from walkdown.stores.athena import Athena
+from walkdown.stores.athena import AthenaLake, Compaction
+from walkdown.stores.athena_queries import AthenaQueries
 from walkdown.stores.dynamodb import DynamoDbStore
 from walkdown.stores.s3 import ManifestSource, S3Blobs, S3Source
 from walkdown.stores.s3_reading import S3Reader
@@ -64,7 +67,8 @@ def find_stack(name: str) -> Stack:
             f"make it: walkdown deploy --stack {name} --pipeline FILE"
         ) from e
     told = {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
-    missing = {"Table", "DataBucket", "Workspace"} - set(told)
+    given = {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
+    missing = {"TableName", "DataBucketName"} - set(told)
     if missing:
         raise NotFound(
             f"the stack {name!r} is {found['StackStatus']} and no walkdown yet "
@@ -72,13 +76,13 @@ def find_stack(name: str) -> Stack:
         )
     return Stack(
         name=name,
-        workspace=told["Workspace"],
-        table=told["Table"],
-        bucket=told["DataBucket"],
-        source_bucket=told.get("SourceBucket", ""),
-        database=told.get("Database", ""),
-        workgroup=told.get("Workgroup", ""),
-        topics=told.get("Topics", ""),
+        workspace=given.get("Workspace", "default"),
+        table=told["TableName"],
+        bucket=told["DataBucketName"],
+        source_bucket=told.get("SourceBucketName", ""),
+        database=told.get("DatabaseName", ""),
+        workgroup=told.get("WorkgroupName", ""),
+        topics=told.get("AlertsLowArn", "").removesuffix("low"),
     )
 
 
@@ -117,18 +121,27 @@ def _build(stack: Stack, settings: Settings, *, home: Path, origins: Mapping[str
         records=store,
         outbox=store,
         versions=store,
-        analytics=Athena(
-            S3Blobs(s3, stack.bucket),
-            aws().client("athena"),
-            database=stack.database,
-            workgroup=stack.workgroup,
-        ),
+        analytics=AthenaLake(S3Blobs(s3, stack.bucket), _queries(stack)),
         clock=utc_now,
-        sources=lambda spec: _source(spec),
+        sources=_source,
         notifiers=lambda spec: own[spec.to],
         open_model=_model,
         origins=origins,
         close=lambda: None,
+    )
+
+
+def compaction(stack: Stack) -> Compaction:
+    """Merges the days of the stack's lake."""
+    return Compaction(blobs(stack), _queries(stack), new_id=lambda: uuid4().hex)
+
+
+def _queries(stack: Stack) -> AthenaQueries:
+    return AthenaQueries(
+        aws().client("athena"),
+        database=stack.database,
+        workgroup=stack.workgroup,
+        sleep=time.sleep,
     )
 
 
@@ -138,3 +151,8 @@ def _source(spec: SourceSpec) -> Source:
 
 def _model(artefact: Artefact, label: str) -> Model:
     return open_model(artefact, label=label)
+
+
+def blobs(stack: Stack) -> S3Blobs:
+    """The stack's store of models, manifests, heat maps."""
+    return S3Blobs(aws().client("s3"), stack.bucket)

@@ -147,7 +147,7 @@ def _can_run_on_aws(spec: PipelineSpec) -> None:
     for alert in spec.alerts:
         if alert.to in ("smtp", "webhook"):
             raise SpecError(
-                f"an alert goes to {alert.to!r}, which runs on a laptop alone: on AWS every finding "
-                "goes to the stack's SNS topics and to EventBridge; subscribe the mail address or "
+                f"an alert goes to {alert.to!r}, which is for a laptop; on AWS every finding "
+                "goes to the stack's SNS topics and to EventBridge: subscribe the mail address or "
                 "the URL there, and take the alert out of the file that is deployed"
             )

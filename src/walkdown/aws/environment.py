@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from walkdown import wiring_aws
 from walkdown.app.deployed import read_deployed
 from walkdown.clock import utc_now
 from walkdown.models import artefact
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from walkdown.app.context import App
     from walkdown.app.deployed import Deployed
     from walkdown.app.workflow import Batch
+    from walkdown.ports import Notifier
     from walkdown.runners.executions import StepFunctions
+    from walkdown.stores.athena import Compaction
 
 ACTOR = "walkdown-on-aws"
 CHANNELS = ("eventbridge", "sns")
@@ -47,6 +50,17 @@ def function() -> Function:
     """Made by the first call."""
     stack = stack_of_environment(environment())
     return Function(stack, build_stack(stack, actor=ACTOR), workflows(stack))
+
+
+@lru_cache(maxsize=1)
+def channels() -> dict[str, Notifier]:
+    """Who is told of findings."""
+    return wiring_aws.channels(function().stack)
+
+
+def compaction() -> Compaction:
+    """Merges the days of the lake."""
+    return wiring_aws.compaction(function().stack)
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from walkdown.app import workflow
-from walkdown.app.delivery import deliver_all
+from walkdown.app.emptying import empty
 from walkdown.app.intake import take_in
 from walkdown.aws import environment, events
 from walkdown.aws.telemetry import step
@@ -50,8 +50,8 @@ def record(event: Mapping[str, Any], _: object) -> Answer:
     """Record what a batch came to, or why it came to nothing."""
     batch, plan = events.batch(event)
     here, recorder = environment.function(), environment.recorder(batch, plan)
-    about = {"inspection": batch.inspection, "stage": batch.stage, "batch": batch.id}
-    with step("record", here.stack.name, **about) as line:
+    stack, stage = here.stack.name, batch.stage
+    with step("record", stack, inspection=batch.inspection, stage=stage, batch=batch.id) as line:
         why = events.why(event)
         if why is None:
             results = workflow.record(batch, recorder, here.app.blobs)
@@ -86,7 +86,17 @@ def deliver(_: Mapping[str, Any], __: object) -> Answer:
     """Empty the outbox: batches into the lake, alerts to people."""
     here = environment.function()
     with step("deliver", here.stack.name) as line:
-        delivered = deliver_all(here.app, environment.CHANNELS)
-        line.facts["broken"] = delivered.broken
-        line.figures |= {"Waiting": delivered.waiting, "OutboxAgeSeconds": delivered.age_s}
-        return {"waiting": delivered.waiting}
+        left = empty(here.app, environment.channels())
+        line.facts["reasons"] = left.reasons
+        line.figures |= {"Waiting": left.waiting, "OutboxAgeSeconds": left.age_s}
+        return {"waiting": left.waiting}
+
+
+def compact(_: Mapping[str, Any], __: object) -> Answer:
+    """Merge the small files of days that have ended into large ones."""
+    here = environment.function()
+    with step("compact", here.stack.name) as line:
+        work = environment.compaction()
+        done = [work.compact(day) for day in work.due(utc_now().date())]
+        line.figures["Days"] = len(done)
+        return {"days": [each.day for each in done]}

@@ -9,13 +9,14 @@ The same code always gives the same bytes, and so the same name.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Final
@@ -77,6 +78,30 @@ def build(folder: Path, *, runtime: str | None = None) -> Package:
     """
     runtime = runtime or _runtime()
     folder.mkdir(parents=True, exist_ok=True)
+    made = folder / f"functions-{_inputs(runtime)[:16]}.json"
+    if made.exists():
+        known = json.loads(made.read_text(encoding="utf-8"))
+        path = folder / known.pop("file")
+        if path.exists():
+            return Package(path, **known)
+    package = _built(folder, runtime)
+    known = {**asdict(package), "file": package.path.name}
+    del known["path"]
+    made.write_text(json.dumps(known), encoding="utf-8")
+    return package
+
+
+def _inputs(runtime: str) -> str:
+    """Identity of what the zip is made of: nothing is packed twice."""
+    digest = hashlib.sha256(json.dumps([runtime, pins(), DROPPED, SERVICES, WITHOUT]).encode())
+    own = Path(walkdown.__file__).parent
+    for path in sorted(own.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(path.relative_to(own).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _built(folder: Path, runtime: str) -> Package:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         stage = Path(name) / "code"
         _install(stage, runtime)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from walkdown import __version__
-from walkdown.cli import reading
+from walkdown.cli import reading, stack
 from walkdown.cli.options import Budget, ManyValues, Share, open_app, workspace_option
 
 
@@ -292,5 +292,6 @@ def demo(normals: int, out: str | None) -> None:
     run_demo(normals=normals, out=Path(out) if out else None)
 
 
-for _command in (reading.results, reading.show, reading.report, reading.query, reading.models):
+_READING = (reading.results, reading.show, reading.report, reading.query, reading.models)
+for _command in (*_READING, *stack.COMMANDS):
     cli.add_command(_command)

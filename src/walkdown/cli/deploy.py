@@ -1,0 +1,182 @@
+"""The commands that bring a pipeline to AWS, look after its stack, and take it down."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from walkdown.cli.output import table
+from walkdown.cli.progress import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from walkdown.app.context import App
+    from walkdown.app.deployed import Deployed
+    from walkdown.aws.deploying import There
+    from walkdown.aws.package import Package
+    from walkdown.aws.stacks import Event, Proposal, Stacks
+    from walkdown.ports import Blobs
+
+SHOWN = 30
+
+
+def run_deploy(
+    app: App,
+    *,
+    stack: str,
+    file: Path | None,
+    prefix: str | None,
+    remove: tuple[str, ...],
+    parameters: tuple[str, ...],
+    concurrency: int,
+    runtime: str | None,
+    dry_run: bool,
+    yes: bool,
+) -> int:
+    """Propose a change of the stack, show it, ask, and carry it out."""
+    from walkdown.aws import deploying
+    from walkdown.aws.stacks import Stacks
+    from walkdown.wiring_aws import aws, blobs, find_stack
+
+    given = _parameters(parameters)
+    there = _there(stack)
+    new = _new(app, file, prefix, concurrency) if file else None
+    wanted = deploying.with_pipeline(there, new, remove)
+    package = _package(app, runtime)
+    cloud = Stacks(aws())
+    with progress() as bar:
+        bar.start("proposing the change", None)
+        if not there.blobs:
+            given = {"Workspace": app.settings.workspace, "Database": _database(stack)} | given
+        proposal = deploying.propose(cloud, stack, wanted, package, given=given)
+    _show(proposal, wanted)
+    if dry_run:
+        if proposal.changes or proposal.is_new:
+            cloud.discard(proposal)
+        click.echo("nothing was changed (--dry-run)")
+        return 0
+    if proposal.changes and not (yes or click.confirm("Carry this out?")):
+        cloud.discard(proposal)
+        return 1
+    if there.blobs and new:
+        _publish(app, there.blobs, new, file)
+    if proposal.changes:
+        _follow(cloud, proposal)
+    if not there.blobs and new:
+        # A new stack has no bucket before; nobody knows its source bucket yet, so nothing arrives.
+        _publish(app, blobs(find_stack(stack)), new, file)
+    _what_next(stack, new)
+    return 0
+
+
+def _parameters(given: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{each!r}: write NAME=VALUE", param_hint="--parameter")
+        pairs[name] = value
+    return pairs
+
+
+def _database(stack: str) -> str:
+    """A name of the lake's database that no other stack of the account has."""
+    return "walkdown_" + stack.lower().replace("-", "_")
+
+
+def _there(stack: str) -> There:
+    from walkdown.aws.deploying import There, read_there
+    from walkdown.errors import NotFound
+    from walkdown.wiring_aws import blobs, find_stack, workflows
+
+    try:
+        found = find_stack(stack)
+    except NotFound:
+        return There()
+    return read_there(blobs(found), workflows(found))
+
+
+def _new(app: App, file: Path, prefix: str | None, concurrency: int) -> Deployed:
+    from walkdown.app.specs import pipeline_of
+    from walkdown.aws.deploying import here_and_now
+
+    spec = pipeline_of(model=None, file=file)
+    chosen = f"{spec.name}/" if prefix is None else prefix
+    return here_and_now(app, spec, prefix=chosen, concurrency=concurrency)
+
+
+def _package(app: App, runtime: str | None) -> Package:
+    from walkdown.aws.package import build
+
+    with progress() as bar:
+        bar.start("packing the functions' code", None)
+        package = build(app.home / "functions", runtime=runtime)
+        if not package.compiled:
+            bar.note(
+                f"no {package.runtime} here to compile for: first calls take about a second longer"
+            )
+    return package
+
+
+def _show(proposal: Proposal, wanted: Sequence[Deployed]) -> None:
+    what = "a new stack" if proposal.is_new else "a change of the stack"
+    click.echo(f"{what} {proposal.stack!r}, {len(proposal.changes)} changes:")
+    rows = [
+        (change.action.lower() + (" anew" if change.replaced else ""), change.logical, change.kind)
+        for change in proposal.changes
+        if not proposal.is_new
+    ][:SHOWN]
+    if proposal.is_new:
+        kinds = Counter(change.kind for change in proposal.changes)
+        rows = [("add", str(count), kind) for kind, count in sorted(kinds.items())]
+    if rows:
+        table(rows, header=("action", "what" if not proposal.is_new else "count", "kind"))
+    if len(proposal.changes) > SHOWN and not proposal.is_new:
+        click.echo(f"... and {len(proposal.changes) - SHOWN} more")
+    for pipeline in wanted:
+        models = ", ".join(info.label for info in pipeline.models.values())
+        click.echo(f"pipeline {pipeline.spec.name}: photographs below {pipeline.prefix} ({models})")
+
+
+def _publish(app: App, there: Blobs, new: Deployed, file: Path | None) -> None:
+    """Models and plan into the stack's bucket."""
+    from walkdown.app.specs import pipeline_of
+    from walkdown.aws.deploying import here_and_now
+
+    with progress() as bar:
+        bar.start("copying models", None)
+        here_and_now(
+            app,
+            pipeline_of(model=None, file=file),
+            prefix=new.prefix,
+            concurrency=new.shape.concurrency,
+            there=there,
+        )
+
+
+def _follow(cloud: Stacks, proposal: Proposal) -> None:
+    with progress() as bar:
+        bar.start(f"changing the stack {proposal.stack}", len(proposal.changes))
+        _each(cloud.carry_out(proposal), bar.advance)
+
+
+def _each(events: Iterator[Event], advance: object) -> None:
+    for event in events:
+        if event.status.endswith("_COMPLETE") and callable(advance):
+            advance()
+
+
+def _what_next(stack: str, new: Deployed | None) -> None:
+    from walkdown.wiring_aws import find_stack
+
+    found = find_stack(stack)
+    click.echo(f"stack {stack} is ready; photographs go to s3://{found.source_bucket}/")
+    if new:
+        folder = f"s3://{found.source_bucket}/{new.prefix}"
+        click.echo(f"put some there:  walkdown upload FOLDER --stack {stack} --prefix {new.prefix}")
+        click.echo(f"or all that is:  walkdown inspect {folder} --workspace aws://{stack}")
+    click.echo(f"look at them:    walkdown results --workspace aws://{stack}")
