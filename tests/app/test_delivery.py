@@ -16,9 +16,10 @@ from walkdown.stores.memory import MemoryRecords
 from walkdown.types import Alert, Entry, Finding, Result, ResultKey, Severity, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from walkdown.ports import Notifier
+    from walkdown.ports import Notifier, Topic
     from walkdown.types import Notice
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -148,6 +149,55 @@ def test_a_storm_waits_for_the_end_of_the_run_and_is_one_message(tmp_path: Path)
     assert len(told.sent) == 5
     assert (storm.asset, [a.id for a in storm.alerts][:2], storm.more) == (None, ["a4", "a5"], 16)
     assert records.pending("alert") == []
+
+
+class Reading(MemoryRecords):
+    """Counts how often the waiting alerts are read, and keeps what was noted of failures."""
+
+    def __init__(self) -> None:
+        super().__init__(workspace="w")
+        self.read = 0
+        self.noted: dict[str, str] = {}
+
+    def pending(self, topic: Topic, limit: int = 1000) -> list[tuple[str, Alert | str]]:
+        self.read += topic == "alert"
+        return super().pending(topic, limit)
+
+    def settle(self, ids: Iterable[str], *, error: str | None = None) -> None:
+        listed = list(ids)
+        self.noted.update(dict.fromkeys(listed, error) if error else {})
+        super().settle(listed, error=error)
+
+
+class Dead:
+    """A channel that fails; counts how often it is tried."""
+
+    tried = 0
+
+    def send(self, notice: Notice) -> None:
+        self.tried += 1
+        raise NotifyError(f"no route to the host for {notice.id}")
+
+
+def test_a_dead_channel_is_tried_once_in_a_run(tmp_path: Path) -> None:
+    records, dead = Reading(), Dead()
+    fill(records, 3)
+    delivery = a_delivery(records, tmp_path, dead)
+    delivery.deliver()
+    delivery.deliver(last=True)
+    assert (dead.tried, records.read) == (1, 1)
+    waiting = [message for message, _ in records.pending("alert")]
+    assert records.noted == {waiting[0]: "no route to the host for a0"}
+    assert len(waiting) == 3
+
+
+def test_what_is_held_back_is_not_read_again_and_again(tmp_path: Path) -> None:
+    records = Reading()
+    fill(records, 9)
+    delivery = a_delivery(records, tmp_path, MemoryNotifier(), most=3)
+    for _ in range(5):
+        delivery.deliver()
+    assert records.read == 1
 
 
 def test_few_alerts_are_told_at_once_and_the_end_adds_nothing(tmp_path: Path) -> None:

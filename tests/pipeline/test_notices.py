@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from walkdown.pipeline.notices import WORST, grouped
@@ -38,6 +38,7 @@ def alert_lists(draw: st.DrawFn) -> list[Alert]:
     return [an_alert(number, *row) for number, row in enumerate(rows)]
 
 
+@settings(deadline=None)
 @given(alerts=alert_lists(), most=st.integers(1, 15))
 def test_every_alert_is_covered_once_and_spelled_out_or_counted(
     alerts: list[Alert], most: int
@@ -50,6 +51,7 @@ def test_every_alert_is_covered_once_and_spelled_out_or_counted(
         assert each.notice.more == len(each.covers) - len(each.notice.alerts)
 
 
+@settings(deadline=None)
 @given(alerts=alert_lists(), most=st.integers(1, 15))
 def test_a_channel_gets_few_notices_and_one_storm_at_most(alerts: list[Alert], most: int) -> None:
     found = grouped(alerts, most=most)
@@ -64,6 +66,7 @@ def test_a_channel_gets_few_notices_and_one_storm_at_most(alerts: list[Alert], m
         assert len({alert.channel for alert in each.covers}) == 1
 
 
+@settings(deadline=None)
 @given(alerts=alert_lists(), most=st.integers(1, 15))
 def test_the_worst_comes_first_everywhere(alerts: list[Alert], most: int) -> None:
     found = grouped(alerts, most=most)
@@ -74,6 +77,7 @@ def test_the_worst_comes_first_everywhere(alerts: list[Alert], most: int) -> Non
         assert own == sorted(own, reverse=True)
 
 
+@settings(deadline=None)
 @given(alerts=alert_lists(), most=st.integers(1, 15), data=st.data())
 def test_the_same_alerts_make_the_same_notices(
     alerts: list[Alert], most: int, data: st.DataObject
