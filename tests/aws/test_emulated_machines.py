@@ -356,3 +356,23 @@ def test_a_definition_with_a_mistake_is_refused(aws: Handle) -> None:
     batcher = {"MaxItemPerBatch": 3}
     told = run(aws, machine(aws, {"M": distributed(PASS, ItemsPath="$", ItemBatcher=batcher)}), [1])
     assert "MaxItemPerBatch" in told["cause"]
+
+
+def test_no_state_carries_more_than_its_limit(aws: Handle) -> None:
+    function(aws, "f", "def handler(event, context): return 'x' * 270_000")
+    of_task = run(aws, machine(aws, {"T": task("f")}, name="task"))
+    assert (of_task["status"], of_task["error"]) == ("FAILED", "States.DataLimitExceeded")
+
+    items = [{"text": "x" * 900} for _ in range(200)]
+    doubled = {"a.$": "$.text", "b.$": "$.text"}
+    twice = {"P": {"Type": "Pass", "Parameters": doubled, "End": True}}
+    of_map = run(aws, machine(aws, {"M": distributed(twice, ItemsPath="$")}, name="map"), items)
+    assert (of_map["status"], of_map["error"]) == ("FAILED", "States.DataLimitExceeded")
+
+    state = distributed(PASS, ItemsPath="$.items", ItemSelector=doubled)
+    large = {"items": [1], "text": "x" * 200_000}
+    of_child = run(aws, machine(aws, {"M": state}, name="child"), large)
+    assert of_child["error"] == "States.ExceedToleratedFailureThreshold"
+
+    with pytest.raises(ClientError, match="less than or equal to 262144"):
+        run(aws, machine(aws, {**PASS}, name="start"), {"text": "x" * 270_000})

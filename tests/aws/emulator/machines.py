@@ -1,9 +1,9 @@
 """Step Functions: what moto's interpreter lacks outside the distributed map.
 
 Definitions are rewritten before they are parsed, since the grammar knows neither `ItemBatcher` nor
-JSON lines; JSONata comes from `jsonata-python`; waits and retries are shortened. Not like AWS: no
-256 KiB limit of a state, roles are not enforced, a history's events may differ in detail, Express
-workflows and `.waitForTaskToken` are untried, a string output is told bare.
+JSON lines; JSONata comes from `jsonata-python`; waits and retries are shortened. Not like AWS:
+roles are not enforced, a history's events may differ in detail, Express workflows and
+`.waitForTaskToken` are untried, a string output is told bare.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tests.aws.emulator.patching import ASL, SECRET, module, moto, replace_every
 
 MARK = "@@emulated:"
 RECURSION = 20000
+STATE_BYTES = 262144
 
 
 class Clients:
@@ -184,6 +185,9 @@ def _patch_starts() -> None:
     lock = threading.Lock()
 
     def start(self: Any, arn: str, name: Any = None, text: Any = None, trace: Any = None) -> Any:
+        if len((text or "").encode()) > STATE_BYTES:
+            wrong = f"Value at 'input' must have length less than or equal to {STATE_BYTES}"
+            raise moto("core.exceptions").JsonRESTError("ValidationException", wrong)
         with lock:
             return plain_start(self, arn, name or str(uuid.uuid4()), text, trace)
 

@@ -8,6 +8,7 @@ redrive of a run, and a child is no execution that can be described.
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.aws.emulator.batches import ChildInput, child_inputs
-from tests.aws.emulator.machines import hidden_in
+from tests.aws.emulator.machines import STATE_BYTES, hidden_in
 from tests.aws.emulator.patching import ASL, MAPS, module
 from tests.aws.emulator.result_files import write_results
 
@@ -72,7 +73,10 @@ class MapRun:
         name = str(uuid.uuid4())
         arn = self.record.map_state_machine_arn.replace(":stateMachine:", ":execution:")
         self._enter(frame, f"{arn}:{name}", name, given, started)
-        self._program.eval(frame)
+        if len(json.dumps(given.value, ensure_ascii=False).encode()) > STATE_BYTES:
+            frame.set_error({"error": "States.DataLimitExceeded", "cause": "the child's input"})
+        else:
+            self._program.eval(frame)
         child = self._ended(frame, f"{arn}:{name}", name, given, started)
         self._leave(frame, child)
         return child
