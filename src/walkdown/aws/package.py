@@ -37,7 +37,6 @@ SERVICES: Final = ("athena", "dynamodb", "events", "s3", "sns", "ssm", "stepfunc
 
 DROPPED: Final = (
     "bin",
-    "boto3/docs",
     "boto3/examples",
     "numpy/**/tests",
     "numpy/_core/include",
