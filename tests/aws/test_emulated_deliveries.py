@@ -11,7 +11,7 @@ import pytest
 from tests.aws.emulator.handle import wait_until
 from tests.aws.emulator.queues import reported
 from tests.aws.emulator.targets import transformed
-from tests.aws.workshop import bucket, function, machine, queue, table
+from tests.aws.workshop import bucket, function, machine, queue, run, table
 
 if TYPE_CHECKING:
     from tests.aws.emulator.handle import Handle
@@ -343,6 +343,55 @@ def test_a_disabled_rule_sends_nothing(aws: Handle) -> None:
     aws.client("events").put_events(
         Entries=[{"Source": "trial", "DetailType": "d", "Detail": "{}"}]
     )
+
+    assert aws.messages(url) == []
+
+
+def test_a_rule_hears_of_executions_and_of_children(aws: Handle) -> None:
+    url, arn = queue(aws, "q")
+    paths = {"arn": "$.detail.executionArn", "status": "$.detail.status", "error": "$.detail.error"}
+    template = '{"arn": <arn>, "status": <status>, "error": <error>}'
+    target = {
+        "Id": "1",
+        "Arn": arn,
+        "InputTransformer": {"InputPathsMap": paths, "InputTemplate": template},
+    }
+    ruled(aws, "every", {"source": ["aws.states"]}, target)
+    other_url, other_arn = queue(aws, "parents")
+    pattern = {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {
+            "executionArn": [{"anything-but": {"wildcard": "*/*"}}],
+            "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+        },
+    }
+    ruled(aws, "parents", pattern, {"Id": "1", "Arn": other_arn})
+    processor = {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "F",
+        "States": {"F": {"Type": "Fail", "Error": "Bad"}},
+    }
+    state = {"Type": "Map", "Label": "stage", "ItemProcessor": processor, "End": True}
+    run(aws, machine(aws, {"M": state}), [1])
+    aws.settle()
+
+    told = [json.loads(each) for each in aws.messages(url)]
+    assert {(each["arn"].split(":")[6], each["status"], each["error"]) for each in told} == {
+        ("m", "RUNNING", None),
+        ("m/stage", "FAILED", "Bad"),
+        ("m", "FAILED", "States.ExceedToleratedFailureThreshold"),
+    }
+    (failed,) = [json.loads(each)["detail"] for each in aws.messages(other_url)]
+    assert failed["executionArn"].endswith(":execution:m:run")
+
+
+def test_a_rule_of_a_schedule_hears_no_events(aws: Handle) -> None:
+    url, arn = queue(aws, "q")
+    aws.client("events").put_rule(Name="nightly", ScheduleExpression="rate(1 day)")
+    aws.client("events").put_targets(Rule="nightly", Targets=[{"Id": "1", "Arn": arn}])
+    entry = {"Source": "trial", "DetailType": "d", "Detail": "{}"}
+    aws.client("events").put_events(Entries=[entry])
 
     assert aws.messages(url) == []
 

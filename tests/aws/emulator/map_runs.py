@@ -20,6 +20,7 @@ from tests.aws.emulator.batches import ChildInput, child_inputs
 from tests.aws.emulator.machines import STATE_BYTES, hidden_in
 from tests.aws.emulator.patching import ASL, MAPS, module
 from tests.aws.emulator.result_files import write_results
+from tests.aws.emulator.state_events import tell_of_child
 
 CHILDREN = 32
 EXCEEDED = "States.ExceedToleratedFailureThreshold"
@@ -76,10 +77,19 @@ class MapRun:
         if len(json.dumps(given.value, ensure_ascii=False).encode()) > STATE_BYTES:
             frame.set_error({"error": "States.DataLimitExceeded", "cause": "the child's input"})
         else:
-            self._program.eval(frame)
+            self._evaluate(frame)
         child = self._ended(frame, f"{arn}:{name}", name, given, started)
         self._leave(frame, child)
+        tell_of_child(child)
         return child
+
+    def _evaluate(self, frame: Any) -> None:
+        try:
+            self._program.eval(frame)
+        except RuntimeError:
+            # A child that is stopped before its first state cannot enter that state.
+            if type(frame.program_state()).__name__ != "ProgramStopped":
+                raise
 
     def _enter(self, frame: Any, arn: str, name: str, given: ChildInput, at: datetime) -> None:
         context = frame.states.context_object.context_object_data

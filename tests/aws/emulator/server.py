@@ -28,6 +28,7 @@ from tests.aws.emulator.resources import patch_resources
 from tests.aws.emulator.sdk import sdk_folder
 from tests.aws.emulator.sources import Sources
 from tests.aws.emulator.stacks import patch_stacks
+from tests.aws.emulator.state_events import patch_state_events
 from tests.aws.emulator.targets import Targets
 from tests.aws.emulator.transactions import patch_transactions
 
@@ -54,6 +55,7 @@ class Emulator:
         self.targets.patch()
         patch_machines(self.clients, self.faults)
         patch_maps()
+        patch_state_events()
         patch_resources(lambda service: self.clients.get(REGION, service))
         patch_stacks()
         patch_transactions()
