@@ -310,3 +310,68 @@ def test_roles_need_a_capability(aws: Handle) -> None:
             ChangeSetType="CREATE",
             TemplateBody=json.dumps({"Resources": {"Role": ROLE}}),
         )
+
+
+def test_the_types_that_moto_lacks_are_made_changed_and_deleted(aws: Handle) -> None:
+    bucket(aws, machine__json=json.dumps(DEFINITION))
+    window = {"Mode": "OFF"}
+    target = {"Arn": "arn:aws:lambda:us-east-1:123456789012:function:f", "RoleArn": "r"}
+    location = {"Bucket": "bucket", "Key": "machine.json"}
+    kinds: dict[str, dict[str, Any]] = {
+        "AWS::SSM::Parameter": {"Name": "/walkdown/s/p", "Type": "String", "Value": "1"},
+        "AWS::StepFunctions::StateMachine": {
+            "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+            "DefinitionS3Location": location,
+            "DefinitionSubstitutions": {"Look": "arn:aws:lambda:us-east-1:123456789012:function:f"},
+        },
+        "AWS::Scheduler::Schedule": {
+            "ScheduleExpression": "rate(5 minutes)",
+            "FlexibleTimeWindow": window,
+            "Target": target,
+        },
+        "AWS::Glue::Database": {"CatalogId": "1", "DatabaseInput": {"Name": "lake"}},
+        "AWS::Athena::WorkGroup": {"Name": "w", "WorkGroupConfiguration": {}},
+        "AWS::Athena::NamedQuery": {"Database": "lake", "QueryString": "SELECT 1", "Name": "q"},
+        "AWS::Budgets::Budget": {
+            "Budget": {
+                "BudgetType": "COST",
+                "TimeUnit": "MONTHLY",
+                "BudgetLimit": {"Amount": 5, "Unit": "USD"},
+            }
+        },
+        "AWS::CloudWatch::Alarm": {
+            "Namespace": "Walkdown",
+            "MetricName": "m",
+            "Period": "60",
+            "EvaluationPeriods": 1,
+            "Threshold": "1",
+            "Statistic": "Sum",
+            "ComparisonOperator": "GreaterThanThreshold",
+        },
+        "AWS::CloudWatch::CompositeAlarm": {"AlarmRule": "TRUE"},
+        "AWS::CloudWatch::Dashboard": {"DashboardName": "d", "DashboardBody": "{}"},
+        "AWS::SQS::Queue": {"VisibilityTimeout": 30},
+    }
+    resources = {
+        f"R{number}": {"Type": kind, "Properties": said}
+        for number, (kind, said) in enumerate(kinds.items())
+    }
+    stack = changed(aws, {"Resources": {**resources, "Role": ROLE}}, "CREATE")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stack
+
+    kinds["AWS::SSM::Parameter"]["Value"] = "2"
+    kinds["AWS::Scheduler::Schedule"]["State"] = "DISABLED"
+    kinds["AWS::CloudWatch::Alarm"]["Threshold"] = "2"
+    kinds["AWS::SQS::Queue"]["VisibilityTimeout"] = 60
+    stack = changed(aws, {"Resources": {**resources, "Role": ROLE}})
+    assert stack["StackStatus"] == "UPDATE_COMPLETE", stack
+    value = aws.client("ssm").get_parameter(Name="/walkdown/s/p")["Parameter"]["Value"]
+    (schedule,) = aws.client("scheduler").list_schedules()["Schedules"]
+    assert (value, schedule["State"]) == ("2", "DISABLED")
+    assert len(aws.client("sqs").list_queues()["QueueUrls"]) == 1
+
+    aws.client("cloudformation").delete_stack(StackName="s")
+    assert aws.client("scheduler").list_schedules()["Schedules"] == []
+    assert aws.client("stepfunctions").list_state_machines()["stateMachines"] == []
+    assert aws.client("ssm").get_parameters_by_path(Path="/walkdown/s")["Parameters"] == []
+    assert aws.client("budgets").describe_budgets(AccountId="123456789012")["Budgets"] == []
