@@ -150,7 +150,8 @@ def _map(
                 "Prefix.$": f"States.Format('work/{{}}/{stage.name}/children', $.inspection)",
             },
         },
-        "ResultPath": None,
+        # CloudFormation takes no null, which would leave the children's place out.
+        "ResultPath": "$.children",
         "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "give up"}],
         "Next": _after(following),
     }
@@ -244,7 +245,9 @@ def _ending() -> States:
     }
     return {
         "finish": _call("Finish", given, ResultPath="$.finished", Next="alert"),
-        "alert": _call("Deliver", {"inspection.$": "$.inspection"}, ResultPath=None, Next="done?"),
+        "alert": _call(
+            "Deliver", {"inspection.$": "$.inspection"}, ResultPath="$.told", Next="done?"
+        ),
         "done?": {
             "Type": "Choice",
             "Choices": [
