@@ -8,6 +8,7 @@
     ├── TrainingError        the given photographs cannot make a model: how many, what is needed
     ├── NotFound             no such model, version, image, inspection: names what there is
     ├── StoreError           the workspace cannot be read or written
+    │   └── AwsError         a call to AWS failed (sdk.aws): why, and what next
     ├── NotifyError          an alert could not be delivered; it stays in the outbox
     └── MissingExtra         an optional dependency is absent: the exact install command
 
