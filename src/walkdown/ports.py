@@ -49,6 +49,26 @@ class Model(Protocol):
         """
 
 
+class JobModel(Protocol):
+    """A model that works by job (``info.kind`` is ``job``): a service that takes minutes."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """As `Model.info`."""
+
+    def submit(self, photos: Sequence[Photo]) -> str:
+        """Begin to look at photos, ``info.max_batch`` at most; returns a token of 2 KB at most.
+
+        A repeated submission of the same photos is a job of its own. Raises `ModelError`.
+        """
+
+    def ready(self, token: str) -> bool:
+        """Whether `collect` would answer. Raises `ModelError` for a job that is lost."""
+
+    def collect(self, token: str) -> list[Prediction]:
+        """One prediction per photo, in order, as often as asked. Raises `ModelError`."""
+
+
 class Source(Protocol):
     """A place where photographs land."""
 

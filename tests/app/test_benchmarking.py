@@ -12,11 +12,11 @@ from PIL import Image
 
 from walkdown.app.benchmarking import Benchmark, Step, benchmark
 from walkdown.cli.progress import Silent
+from walkdown.clock import utc_now
 from walkdown.errors import ImageError, NotFound
 from walkdown.models import artefact
 from walkdown.models.fake import fake_artefact
 from walkdown.types import ModelVersion
-from walkdown.clock import utc_now
 from walkdown.wiring import open_workspace
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,6 +14,7 @@ from walkdown.app import workflow
 from walkdown.app.workflow import Batch
 from walkdown.errors import ImageError
 from walkdown.models.fake import Fake, fake_artefact
+from walkdown.models.fake_job import FakeJob, fake_job_artefact
 from walkdown.pipeline.plan import make_plan
 from walkdown.runners import local
 from walkdown.runners.recording import Recorder
@@ -196,8 +197,8 @@ def test_an_image_that_is_gone_before_the_second_stage_stays_an_anomaly() -> Non
 class Gone:
     """A source that has lost everything."""
 
-    def refs(self) -> Sequence[ImageRef]:
-        return []
+    def refs(self) -> Iterator[ImageRef]:
+        return iter(())
 
     def read(self, ref: ImageRef) -> Original:
         raise ImageError("the image is gone")
@@ -229,3 +230,39 @@ def test_a_part_that_holds_other_images_is_refused() -> None:
     )
     with pytest.raises(Exception, match="does not hold"):
         workflow.look(place.work, replace(batch, lines=(first, second)))
+
+
+def test_a_stage_by_job_comes_to_the_same() -> None:
+    """Submitted, asked for and collected in steps that share nothing but the store."""
+    place, other = Place(), Place()
+    now = [0.0]
+    service = FakeJob(fake_job_artefact(seconds=9), label="slow@1", clock=lambda: now[0])
+    dear = next(s.model for s in place.plan.stages if s.name == "confirm")
+    assert dear.label == "dear@1"
+    spec = SPEC.model_copy(update={"stages": (SPEC.stages[0], SPEC.stages[1])})
+    cheap = next(iter(place.work.models.values()))
+    plan = make_plan(spec, {"cheap": cheap.info, "dear": service.info})
+    models = {cheap.info.digest: cheap, service.info.digest: service}
+    place.plan, place.work = plan, replace(place.work, plan=plan, models=models)  # type: ignore[arg-type]
+    place.recorder = replace(place.recorder, plan=plan)
+
+    begun = workflow.begin(place.refs, place.inspection, place.recorder, place.blobs)
+    place.stage("screen", begun.manifest)
+    manifest, _ = workflow.choose(place.inspection.id, "confirm", place.blobs)
+    batch = place.batch("confirm", manifest)
+    assert workflow.submit(place.work, batch) == 1
+    tokens = place.blobs.get(f"work/{place.inspection.id}/confirm/jobs/{batch.id}.json")
+    assert workflow.submit(place.work, batch) == 1
+    assert tokens == place.blobs.get(f"work/{place.inspection.id}/confirm/jobs/{batch.id}.json")
+    assert not workflow.ready(place.work, batch)
+    now[0] = 9.0
+    assert workflow.ready(place.work, batch)
+    workflow.collect(place.work, batch)
+    workflow.record(batch, place.recorder, place.blobs)
+    other.inspect()
+    found, there = place.results(), other.results()
+    assert {k: (r.verdict, r.score, r.severity) for k, r in found.items()} == {
+        k: (r.verdict, r.score, r.severity) for k, r in there.items()
+    }
+    assert found["bright.png"].model == "slow@1"
+    assert found["bright.png"].stages[1].heatmap

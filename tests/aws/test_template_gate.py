@@ -79,7 +79,7 @@ def test_cfn_lint_sees_each_of_many_broken_things(deployed: Json) -> None:
     statement(deployed, "PresignPolicy", "LetPhotographsIn")["Action"] = "s3:PutObjet"
     properties(deployed, "IntakeFunctionArrivals")["BatchSize"] = 100_000
     machine = properties(deployed, "PipelineMachine")
-    machine["Definition"]["States"]["finish"]["Type"] = "Tsk"
+    machine["Definition"]["States"]["close the inspection"]["Type"] = "Tsk"
     machine["DefinitionSubstitutions"]["Choose"] = {"Ref": "ChoseVersion"}
     expected = {
         ("W1030", "Parameters/Runtime/AllowedValues/0"),
@@ -127,7 +127,7 @@ def _break_tolerance(workflow: Json) -> None:
 
 
 def _break_type(workflow: Json) -> None:
-    workflow["States"]["finish"]["Type"] = "Tsk"
+    workflow["States"]["close the inspection"]["Type"] = "Tsk"
 
 
 def _break_task(workflow: Json) -> None:

@@ -13,10 +13,10 @@ from PIL import Image
 
 from walkdown.app.context import App
 from walkdown.cli.entry import run
+from walkdown.clock import utc_now
 from walkdown.models import artefact
 from walkdown.models.fake import fake_artefact
 from walkdown.types import ModelVersion
-from walkdown.clock import utc_now
 from walkdown.wiring import open_workspace
 
 DARK, DIM, BRIGHT = 40, 120, 230

@@ -12,6 +12,7 @@ from walkdown.app.versions import open_version, resolve
 from walkdown.errors import NotFound, SpecError
 from walkdown.pipeline.plan import make_plan
 from walkdown.runners import local
+from walkdown.runners.jobs import runnable
 from walkdown.runners.recording import Recorder
 from walkdown.runners.worker import Work
 from walkdown.types import NOT_THERE, Inspection, Status, digest_of
@@ -126,7 +127,7 @@ def inspect(app: App, spec: PipelineSpec, *, again: bool = False, progress: Prog
         spec=spec,
         plan=plan,
         preparation=preparation,
-        models={model.info.digest: model for model in opened.values()},
+        models={m.info.digest: runnable(m) for m in opened.values()},
         inspection=_inspection(app, spec, plan, again=again),
         source=source,
         refs=refs,

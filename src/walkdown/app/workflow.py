@@ -8,6 +8,7 @@ counts travel between them:
     STAGE/manifest.jsonl         the captures that wait for a later stage
     STAGE/parts/ID.json.gz       what is known of a batch's images after that stage (runners.parts)
     STAGE/waiting/ID.jsonl       which images of a batch want that stage
+    STAGE/jobs/ID.json           the jobs of a batch, where the stage's model works by job
 
 A batch's files are named by its lines, so that a batch that is looked at again replaces its own.
 """
@@ -15,11 +16,12 @@ A batch's files are named by its lines, so that a batch that is looked at again 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from walkdown.errors import StoreError
 from walkdown.pipeline.predictions import failed
 from walkdown.pipeline.steps import Decision, decide, next_step
+from walkdown.runners.jobs import Collecting, Submitting
 from walkdown.runners.parts import pack, ref_from_json, ref_to_json, unpack
 from walkdown.runners.worker import Outcome, Work, advance, waits_for
 from walkdown.stores.codec import inspection_from_json, inspection_to_json
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from walkdown.pipeline.plan import Plan
-    from walkdown.ports import Blobs, Records
+    from walkdown.ports import Blobs, JobModel, Records
     from walkdown.runners.recording import Recorder
     from walkdown.types import ImageRef, Result
 
@@ -168,6 +170,30 @@ def look(work: Work, batch: Batch) -> dict[str, int]:
     return {stage_name: len(lines) for stage_name, lines in waiting.items()}
 
 
+def submit(work: Work, batch: Batch) -> int:
+    """Begin the jobs of a batch whose stage's model works by job; returns how many there are.
+
+    A second call submits only what the first one did not get to note.
+    """
+    jobs = Submitting(_job_model(work, batch), _tokens(batch, work.blobs))
+    replaced = replace(work, models={jobs.info.digest: jobs})
+    advance(replaced, _outcomes(batch, work.blobs), only=batch.stage)
+    work.blobs.put(_jobs_key(batch), dumps(jobs.tokens).encode("ascii"))
+    return len(jobs.tokens)
+
+
+def ready(work: Work, batch: Batch) -> bool:
+    """Whether all jobs of a batch can be collected. Raises `ModelError` for one that is lost."""
+    model = _job_model(work, batch)
+    return all(model.ready(token) for token in _tokens(batch, work.blobs).values())
+
+
+def collect(work: Work, batch: Batch) -> dict[str, int]:
+    """As `look`, with what the jobs came to."""
+    jobs = Collecting(_job_model(work, batch), _tokens(batch, work.blobs))
+    return look(replace(work, models={jobs.info.digest: jobs}), batch)
+
+
 def record(batch: Batch, recorder: Recorder, blobs: Blobs) -> list[Result]:
     """Record the images of a batch whose way has ended; repeatable."""
     outcomes = unpack(blobs.get(batch.part))
@@ -235,6 +261,22 @@ def finish(
         anomalies=anomalies,
         missing=missing,
     )
+
+
+def _job_model(work: Work, batch: Batch) -> JobModel:
+    stage = next(each for each in work.plan.stages if each.name == batch.stage)
+    return cast("JobModel", work.models[stage.model.digest])
+
+
+def _jobs_key(batch: Batch) -> str:
+    return f"{batch.folder}/jobs/{batch.id}.json"
+
+
+def _tokens(batch: Batch, blobs: Blobs) -> dict[str, str]:
+    key = _jobs_key(batch)
+    if blobs.size(key) is None:
+        return {}
+    return {name: str(token) for name, token in loads(blobs.get(key).decode("ascii")).items()}
 
 
 def _inspection_key(inspection: str) -> str:

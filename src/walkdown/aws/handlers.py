@@ -35,15 +35,21 @@ def intake(event: Mapping[str, Any], _: object) -> Answer:
 
 
 def look(event: Mapping[str, Any], _: object) -> Answer:
-    """One stage over a batch."""
+    """One stage over a batch; where its model works by job, one step of that."""
     batch, plan = events.batch(event)
     stack = environment.function().stack.name
     with step(
         "look", stack, inspection=batch.inspection, stage=batch.stage, batch=batch.id
     ) as line:
-        waiting = workflow.look(environment.work(plan, batch.stage), batch)
+        work, do = environment.work(plan, batch.stage), event.get("do", "look")
+        line.facts["do"] = do
+        if do == "submit":
+            return {"jobs": workflow.submit(work, batch)}
+        if do == "ask":
+            return {"ready": workflow.ready(work, batch)}
+        looked = workflow.collect if do == "collect" else workflow.look
         line.figures["Images"] = len(batch.lines)
-        return {"images": len(batch.lines), "waiting": waiting}
+        return {"images": len(batch.lines), "waiting": looked(work, batch)}
 
 
 def record(event: Mapping[str, Any], _: object) -> Answer:

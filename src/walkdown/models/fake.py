@@ -37,19 +37,18 @@ class Fake:
 
     def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
         """Brightness as score; the whole image is the region of a bright one."""
-        return [self._one(photo) for photo in photos]
+        return [judged(float(p.pixels.mean()), p.width_px, p.height_px) for p in photos]
 
-    def _one(self, photo: Photo) -> Prediction:
-        raw = float(photo.pixels.mean())
-        score = raw / 255.0
-        whole = Region((0, 0, photo.width_px, photo.height_px), 100.0, score)
-        is_anomaly = score >= 0.5
-        return Prediction(
-            verdict=Verdict.ANOMALY if is_anomaly else Verdict.NORMAL,
-            score=score,
-            raw_score=raw,
-            regions=(whole,) if is_anomaly else (),
-            heatmap=HeatMap(
-                np.full((1, 1), score, dtype=np.float32), photo.width_px, photo.height_px
-            ),
-        )
+
+def judged(raw: float, width_px: int, height_px: int) -> Prediction:
+    """What a mean brightness of 0..255 says of an image of that size."""
+    score = raw / 255.0
+    whole = Region((0, 0, width_px, height_px), 100.0, score)
+    is_anomaly = score >= 0.5
+    return Prediction(
+        verdict=Verdict.ANOMALY if is_anomaly else Verdict.NORMAL,
+        score=score,
+        raw_score=raw,
+        regions=(whole,) if is_anomaly else (),
+        heatmap=HeatMap(np.full((1, 1), score, dtype=np.float32), width_px, height_px),
+    )

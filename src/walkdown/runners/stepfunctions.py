@@ -2,7 +2,8 @@
 
 One Distributed Map per stage over the manifest that the step before wrote; a child looks at a batch
 and records it, and where that breaks, looks at its images one at a time. Only names and counts are
-in the state. The states are named as the pipeline file names its stages.
+in the state. The states are named as the pipeline file names its stages; names of other states have
+a blank or a question mark, which no stage's has.
 
 `${...}` are substitutions of the template: `FUNCTIONS`, `BUCKET` and ``Partition``.
 """
@@ -56,6 +57,11 @@ BROKEN: Final = (
 )
 """Errors that every batch meets, and no single image has caused."""
 
+WAIT_S: Final = 30
+"""How long a workflow waits before it asks for a job again."""
+
+_ONE: Final = " one"
+_BATCH: Final = {"batch.$": "$.BatchInput", "items.$": "$.Items"}
 _FAIL: Final = {
     "Type": "Fail",
     "Error": "Walkdown.Broken",
@@ -111,7 +117,7 @@ def definition(plan: Plan, shape: Shape, *, plan_key: str) -> States:
 
 
 def _after(following: str | None) -> str:
-    return f"choose for {following}" if following else "finish"
+    return f"choose for {following}" if following else "close the inspection"
 
 
 def _map(
@@ -140,8 +146,8 @@ def _map(
         "ToleratedFailurePercentage": shape.tolerated_pct,
         "ItemProcessor": {
             "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-            "StartAt": f"{stage.name}: look",
-            "States": _child(stage.name),
+            "StartAt": _first(stage),
+            "States": _child(stage),
         },
         "ResultWriter": {
             "Resource": "arn:${Partition}:states:::s3:putObject",
@@ -157,26 +163,13 @@ def _map(
     }
 
 
-def _child(stage: str) -> States:
+def _child(stage: Stage) -> States:
     """A batch: look and record, or else one image at a time."""
+    name = stage.name
     return {
-        f"{stage}: look": _call(
-            "Look",
-            {"batch.$": "$.BatchInput", "items.$": "$.Items"},
-            ResultPath="$.looked",
-            Catch=[
-                _caught(f"{stage}: broken", *BROKEN),
-                _caught(f"{stage}: one at a time"),
-            ],
-            Next=f"{stage}: record",
-        ),
-        f"{stage}: broken": _FAIL,
-        f"{stage}: record": _call(
-            "Record",
-            {"batch.$": "$.BatchInput", "items.$": "$.Items"},
-            End=True,
-        ),
-        f"{stage}: one at a time": {
+        **_looking(stage, "", record=f"{name}: record", otherwise=f"{name}: one at a time"),
+        f"{name}: record": _call("Record", _BATCH, End=True),
+        f"{name}: one at a time": {
             "Type": "Map",
             "ItemsPath": "$.Items",
             "MaxConcurrency": 1,
@@ -186,8 +179,16 @@ def _child(stage: str) -> States:
             },
             "ItemProcessor": {
                 "ProcessorConfig": {"Mode": "INLINE"},
-                "StartAt": f"{stage}: look at one",
-                "States": _one(stage),
+                "StartAt": _first(stage, _ONE),
+                "States": {
+                    **_looking(
+                        stage, _ONE, record=f"{name}: record one", otherwise=f"{name}: say why not"
+                    ),
+                    f"{name}: record one": _call("Record", _BATCH, End=True),
+                    f"{name}: say why not": _call(
+                        "Record", _BATCH | {"error.$": "$.error"}, End=True
+                    ),
+                },
             },
             "ResultSelector": {"one_at_a_time.$": "States.ArrayLength($)"},
             "End": True,
@@ -195,22 +196,32 @@ def _child(stage: str) -> States:
     }
 
 
-def _one(stage: str) -> States:
-    given = {"batch.$": "$.BatchInput", "items.$": "$.Items"}
+def _first(stage: Stage, which: str = "") -> str:
+    return f"{stage.name}: {'submit' if stage.model.kind == 'job' else 'look'}{which}"
+
+
+def _looking(stage: Stage, which: str, *, record: str, otherwise: str) -> States:
+    """Look at a batch: at once, or by jobs that are submitted, asked for and collected."""
+    broken = f"{stage.name}: broken{which}"
+    caught = [_caught(broken, *BROKEN), _caught(otherwise)]
+    look = f"{stage.name}: look{which}"
+    if stage.model.kind != "job":
+        return {look: _call("Look", _BATCH, ResultPath="$.looked", Catch=caught, Next=record),
+                broken: _FAIL}  # fmt: skip
+    wait, ask, is_ready = (f"{stage.name}: {step}{which}" for step in ("wait", "ask", "ready?"))
+
+    def step(do: str, following: str) -> States:
+        given = _BATCH | {"do": do}
+        return _call("Look", given, ResultPath="$.looked", Catch=caught, Next=following)
+
+    is_there = {"Variable": "$.looked.answer.ready", "BooleanEquals": True, "Next": look}
     return {
-        f"{stage}: look at one": _call(
-            "Look",
-            given,
-            ResultPath="$.looked",
-            Catch=[
-                _caught(f"{stage}: broken for one", *BROKEN),
-                _caught(f"{stage}: record why not"),
-            ],
-            Next=f"{stage}: record one",
-        ),
-        f"{stage}: broken for one": _FAIL,
-        f"{stage}: record one": _call("Record", given, End=True),
-        f"{stage}: record why not": _call("Record", given | {"error.$": "$.error"}, End=True),
+        _first(stage, which): step("submit", wait),
+        wait: {"Type": "Wait", "Seconds": WAIT_S, "Next": ask},
+        ask: step("ask", is_ready),
+        is_ready: {"Type": "Choice", "Choices": [is_there], "Default": wait},
+        look: step("collect", record),
+        broken: _FAIL,
     }
 
 
@@ -244,29 +255,29 @@ def _ending() -> States:
         "execution.$": "$$.Execution.Id",
     }
     return {
-        "finish": _call("Finish", given, ResultPath="$.finished", Next="alert"),
-        "alert": _call(
-            "Deliver", {"inspection.$": "$.inspection"}, ResultPath="$.told", Next="done?"
+        "close the inspection": _call("Finish", given, ResultPath="$.finished", Next="tell people"),
+        "tell people": _call(
+            "Deliver", {"inspection.$": "$.inspection"}, ResultPath="$.told", Next="is all there?"
         ),
-        "done?": {
+        "is all there?": {
             "Type": "Choice",
             "Choices": [
                 {
                     "Variable": "$.finished.answer.missing",
                     "NumericGreaterThan": 0,
-                    "Next": "incomplete",
+                    "Next": "is incomplete",
                 }
             ],
-            "Default": "done",
+            "Default": "the end",
         },
-        "done": {"Type": "Succeed", "OutputPath": "$.finished.answer"},
-        "incomplete": {
+        "the end": {"Type": "Succeed", "OutputPath": "$.finished.answer"},
+        "is incomplete": {
             "Type": "Fail",
             "Error": "Walkdown.Incomplete",
             "Cause": "some images have no result; redrive this execution, or inspect them again",
         },
-        "give up": _call("Finish", given | {"error.$": "$.error"}, Next="stopped"),
-        "stopped": {
+        "give up": _call("Finish", given | {"error.$": "$.error"}, Next="was stopped"),
+        "was stopped": {
             "Type": "Fail",
             "Error": "Walkdown.Stopped",
             "Cause": "more batches broke than the pipeline tolerates; redrive this execution",
