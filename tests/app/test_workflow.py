@@ -251,9 +251,11 @@ def test_a_stage_by_job_comes_to_the_same() -> None:
     manifest, _ = workflow.choose(place.inspection.id, "confirm", place.blobs)
     batch = place.batch("confirm", manifest)
     assert workflow.submit(place.work, batch) == 1
-    tokens = place.blobs.get(f"work/{place.inspection.id}/confirm/jobs/{batch.id}.json")
+    tokens = place.blobs.get(f"work/{place.inspection.id}/stages/confirm/jobs/{batch.id}.json")
     assert workflow.submit(place.work, batch) == 1
-    assert tokens == place.blobs.get(f"work/{place.inspection.id}/confirm/jobs/{batch.id}.json")
+    assert tokens == place.blobs.get(
+        f"work/{place.inspection.id}/stages/confirm/jobs/{batch.id}.json"
+    )
     assert not workflow.ready(place.work, batch)
     now[0] = 9.0
     assert workflow.ready(place.work, batch)

@@ -3,22 +3,25 @@
 What they hand to one another lies in the store of blobs below ``work/INSPECTION/``; only names and
 counts travel between them:
 
-    inspection.json              the inspection as it began
-    manifest.jsonl               the captures of the first stage, one line each
-    STAGE/manifest.jsonl         the captures that wait for a later stage
-    STAGE/parts/ID.json.gz       what is known of a batch's images after that stage (runners.parts)
-    STAGE/waiting/ID.jsonl       which images of a batch want that stage
-    STAGE/jobs/ID.json           the jobs of a batch, where the stage's model works by job
+    begun.json                         the inspection as it began
+    manifest.jsonl                     the captures of the first stage, one line each
+    recorded/ID.json                   how many results of a batch were recorded, by status
+    stages/STAGE/manifest.jsonl        the captures that wait for a later stage
+    stages/STAGE/parts/ID.json.gz      what is known of a batch's images (runners.parts)
+    stages/STAGE/waiting/ID.jsonl      which images of an earlier batch want that stage
+    stages/STAGE/jobs/ID.json          the jobs of a batch, where the model works by job
 
 A batch's files are named by its lines, so that a batch that is looked at again replaces its own.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from walkdown.errors import StoreError
+from walkdown.parallel import ordered_map
 from walkdown.pipeline.predictions import failed
 from walkdown.pipeline.steps import Decision, decide, next_step
 from walkdown.runners.jobs import Collecting, Submitting
@@ -38,6 +41,11 @@ if TYPE_CHECKING:
     from walkdown.types import ImageRef, Result
 
 T = TypeVar("T")
+
+_ANOMALIES = "anomalies"
+
+READERS = 16
+"""Small files that are read at once."""
 
 AT_ONCE = 100
 """Results that are asked for or recorded at once."""
@@ -97,7 +105,7 @@ def work_folder(inspection: str) -> str:
 
 def stage_folder(inspection: str, stage: str) -> str:
     """Where the files of one stage lie while it runs."""
-    return f"{work_folder(inspection)}/{stage}"
+    return f"{work_folder(inspection)}/stages/{stage}"
 
 
 def inspection_of(
@@ -133,21 +141,32 @@ def inspection_of(
 def begin(
     refs: Sequence[ImageRef], inspection: Inspection, recorder: Recorder, blobs: Blobs
 ) -> Begun:
-    """Write the manifest of what is not done yet; what is done becomes a member at once."""
+    """Write the manifest of what is not done yet; what is done becomes a member at once.
+
+    An inspection that has begun stays as it began: arrivals may be told of twice.
+    """
+    if blobs.size(_begun_key(inspection.id)) is not None:
+        return _begun(inspection.id, blobs)
     records = recorder.records
     new: list[ImageRef] = []
+    before: list[Result] = []
     for some in _parts(refs, AT_ONCE):
         pairs = [(ref, recorder.key(ref.capture_id)) for ref in some]
         found = records.results(keys=[key for _, key in pairs])
-        done = {result.key for result in found if result.status is Status.DONE}
+        known = [result for result in found if result.status is Status.DONE]
+        done = {result.key for result in known}
+        before += known
         new += [ref for ref, key in pairs if key not in done]
         records.add_members(inspection.id, [pair for pair in pairs if pair[1] in done])
     manifest = f"{work_folder(inspection.id)}/manifest.jsonl"
     blobs.put(manifest, _lines(dumps(ref_to_json(ref)) for ref in new))
-    blobs.put(_inspection_key(inspection.id), dumps(inspection_to_json(inspection)).encode("ascii"))
+    _receipt(inspection.id, "before", before, blobs)
     finished = None if new else inspection.started_at
     records.save_inspection(replace(inspection, finished_at=finished))
-    return Begun(inspection, manifest, len(refs), len(new))
+    begun = Begun(inspection, manifest, len(refs), len(new))
+    # Last: what is noted as begun is begun as a whole.
+    blobs.put(_begun_key(inspection.id), _begun_to_bytes(begun))
+    return begun
 
 
 def look(work: Work, batch: Batch) -> dict[str, int]:
@@ -200,7 +219,7 @@ def record(batch: Batch, recorder: Recorder, blobs: Blobs) -> list[Result]:
     for outcome in outcomes:
         step = None if outcome.error else next_step(recorder.plan, outcome.stages)
         outcome.decision = step if isinstance(step, Decision) else None
-    return _record([o for o in outcomes if o.error or o.decision], recorder)
+    return _record(batch, [o for o in outcomes if o.error or o.decision], recorder, blobs)
 
 
 def give_up(batch: Batch, recorder: Recorder, blobs: Blobs, *, why: str) -> list[Result]:
@@ -215,7 +234,7 @@ def give_up(batch: Batch, recorder: Recorder, blobs: Blobs, *, why: str) -> list
             outcome.decision = decide(recorder.plan, outcome.stages)
         else:
             outcome.error = outcome.error or why
-    return _record(outcomes, recorder)
+    return _record(batch, outcomes, recorder, blobs)
 
 
 def choose(inspection: str, stage: str, blobs: Blobs) -> tuple[str, int]:
@@ -226,8 +245,8 @@ def choose(inspection: str, stage: str, blobs: Blobs) -> tuple[str, int]:
     folder = stage_folder(inspection, stage)
     seen: set[tuple[str, str]] = set()
     lines: list[str] = []
-    for key in blobs.list(f"{folder}/waiting/"):
-        for line in blobs.get(key).decode("ascii").splitlines():
+    for text in _read_all(f"{folder}/waiting/", blobs):
+        for line in text.splitlines():
             ref = ref_from_json(loads(line))
             if (ref.uri, ref.version) not in seen:
                 seen.add((ref.uri, ref.version))
@@ -244,13 +263,12 @@ def finish(
 
     ``images`` is how many the manifest and what was done before have together.
     """
-    inspection = inspection_from_json(loads(blobs.get(_inspection_key(inspection_id)).decode()))
-    counts: dict[Status, int] = dict.fromkeys(Status, 0)
-    anomalies = 0
-    for result in records.results(inspection_id=inspection.id):
-        counts[result.status] += 1
-        anomalies += result.verdict == "anomaly"
-    missing = max(0, images - sum(counts.values()))
+    inspection = _begun(inspection_id, blobs).inspection
+    counts: Counter[str] = Counter()
+    for text in _read_all(f"{work_folder(inspection_id)}/recorded/", blobs):
+        fields = Fields("receipt", loads(text))
+        counts.update({name: fields.whole(name) for name in (*Status, _ANOMALIES)})
+    missing = max(0, images - sum(counts[status] for status in Status))
     if not missing:
         records.save_inspection(replace(inspection, finished_at=now))
     return Tally(
@@ -258,7 +276,7 @@ def finish(
         done=counts[Status.DONE],
         partial=counts[Status.PARTIAL],
         failed=counts[Status.FAILED],
-        anomalies=anomalies,
+        anomalies=counts[_ANOMALIES],
         missing=missing,
     )
 
@@ -279,17 +297,49 @@ def _tokens(batch: Batch, blobs: Blobs) -> dict[str, str]:
     return {name: str(token) for name, token in loads(blobs.get(key).decode("ascii")).items()}
 
 
-def _inspection_key(inspection: str) -> str:
-    return f"{work_folder(inspection)}/inspection.json"
+def _begun_key(inspection: str) -> str:
+    return f"{work_folder(inspection)}/begun.json"
 
 
-def _record(outcomes: Sequence[Outcome], recorder: Recorder) -> list[Result]:
+def _begun_to_bytes(begun: Begun) -> bytes:
+    about = {"inspection": inspection_to_json(begun.inspection), "manifest": begun.manifest}
+    return dumps(about | {"images": begun.images, "new": begun.new}).encode("ascii")
+
+
+def _begun(inspection: str, blobs: Blobs) -> Begun:
+    fields = Fields("begun inspection", loads(blobs.get(_begun_key(inspection)).decode("ascii")))
+    return Begun(
+        inspection_from_json(fields.get("inspection", dict)),
+        fields.text("manifest"),
+        fields.whole("images"),
+        fields.whole("new"),
+    )
+
+
+def _record(
+    batch: Batch, outcomes: Sequence[Outcome], recorder: Recorder, blobs: Blobs
+) -> list[Result]:
     results: list[Result] = []
     for some in _parts(outcomes, AT_ONCE):
         members = [(o.ref, recorder.key(o.ref.capture_id)) for o in some]
         recorder.records.add_members(recorder.inspection, members)
         results += recorder.record(some)
+    _receipt(batch.inspection, batch.id, results, blobs)
     return results
+
+
+def _receipt(inspection: str, name: str, results: Sequence[Result], blobs: Blobs) -> None:
+    """Note what was recorded, so that it can be counted without reading it all again."""
+    counts = Counter(result.status for result in results)
+    noted = {status.value: counts[status] for status in Status}
+    noted[_ANOMALIES] = sum(result.verdict == "anomaly" for result in results)
+    blobs.put(f"{work_folder(inspection)}/recorded/{name}.json", dumps(noted).encode("ascii"))
+
+
+def _read_all(prefix: str, blobs: Blobs) -> Iterator[str]:
+    """The texts below a prefix, several read at once."""
+    keys = list(blobs.list(prefix))
+    return ordered_map(lambda key: blobs.get(key).decode("ascii"), keys, workers=READERS)
 
 
 def _outcomes(batch: Batch, blobs: Blobs) -> list[Outcome]:

@@ -153,7 +153,7 @@ def _map(
             "Resource": "arn:${Partition}:states:::s3:putObject",
             "Parameters": {
                 "Bucket": f"${{{BUCKET}}}",
-                "Prefix.$": f"States.Format('work/{{}}/{stage.name}/children', $.inspection)",
+                "Prefix.$": f"States.Format('work/{{}}/stages/{stage.name}/children', $.inspection)",
             },
         },
         # CloudFormation takes no null, which would leave the children's place out.
