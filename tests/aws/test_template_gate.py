@@ -379,7 +379,7 @@ def test_what_is_kept_outlives_the_stack(template: Json) -> None:
 def test_a_function_is_told_of_a_store_only_if_it_may_use_it(template: Json) -> None:
     """The table's name is in the environment just where the role may read the table, and so on."""
     given = {
-        "WALKDOWN_STORE_TABLE": ("dynamodb:BatchGetItem",),
+        "WALKDOWN_STORE_TABLE": ("dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"),
         "WALKDOWN_SOURCE_BUCKET": ("s3:GetObjectVersion", "states:StartExecution"),
         "WALKDOWN_TOPICS": ("sns:Publish",),
         "WALKDOWN_STORE_WORKGROUP": ("athena:StartQueryExecution",),

@@ -153,7 +153,7 @@ def _map(
             "Resource": "arn:${Partition}:states:::s3:putObject",
             "Parameters": {
                 "Bucket": f"${{{BUCKET}}}",
-                "Prefix.$": f"States.Format('work/{{}}/stages/{stage.name}/children', $.inspection)",
+                "Prefix.$": f"States.Format('{_children(stage.name)}', $.inspection)",
             },
         },
         # CloudFormation takes no null, which would leave the children's place out.
@@ -194,6 +194,10 @@ def _child(stage: Stage) -> States:
             "End": True,
         },
     }
+
+
+def _children(stage: str) -> str:
+    return f"work/{{}}/stages/{stage}/children"
 
 
 def _first(stage: Stage, which: str = "") -> str:
