@@ -36,8 +36,10 @@ MAX_BATCH: Final = 100
 CALL_S: Final = 60.0
 """How long a call should take."""
 
+THROTTLED: Final = ("Lambda.TooManyRequestsException",)
+"""More calls at once than the account's functions may run: their turn comes."""
+
 BUSY: Final = (
-    "Lambda.TooManyRequestsException",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
@@ -45,9 +47,10 @@ BUSY: Final = (
     "StoreError",
     "AwsError",
 )
-"""Errors that pass: throttled, or a service that did not answer."""
+"""Errors that pass by themselves, most often: a service that did not answer."""
 
 BROKEN: Final = (
+    *THROTTLED,
     *BUSY,
     "Lambda.ResourceNotFoundException",
     "ArtefactError",
@@ -300,17 +303,20 @@ def _call(function: str, payload: States, **more: Any) -> States:
         "Resource": "arn:${Partition}:states:::lambda:invoke",
         "Parameters": {"FunctionName": f"${{{function}}}", "Payload": payload},
         "ResultSelector": {"answer.$": "$.Payload"},
-        "Retry": [
-            {
-                "ErrorEquals": list(BUSY),
-                "IntervalSeconds": 2,
-                "BackoffRate": 2.0,
-                "MaxAttempts": 8,
-                "MaxDelaySeconds": 120,
-                "JitterStrategy": "FULL",
-            },
-        ],
+        "Retry": [_again(THROTTLED, times=60), _again(BUSY, times=8)],
     } | more
+
+
+def _again(errors: tuple[str, ...], *, times: int) -> States:
+    """Wait twice as long each time, two minutes at most; full jitter spreads the callers."""
+    return {
+        "ErrorEquals": list(errors),
+        "IntervalSeconds": 2,
+        "BackoffRate": 2.0,
+        "MaxAttempts": times,
+        "MaxDelaySeconds": 120,
+        "JitterStrategy": "FULL",
+    }
 
 
 def _caught(following: str, *errors: str) -> States:
