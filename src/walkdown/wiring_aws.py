@@ -22,6 +22,7 @@ from walkdown.settings import STACK, Stack
 from walkdown.spec import Settings
 from walkdown.stores.athena import AthenaLake, Compaction
 from walkdown.stores.athena_queries import AthenaQueries
+from walkdown.stores.athena_views import view_statements
 from walkdown.stores.dynamodb import DynamoDbStore
 from walkdown.stores.s3 import ManifestSource, S3Blobs, S3Source
 from walkdown.stores.s3_reading import S3Reader
@@ -134,6 +135,13 @@ def _build(stack: Stack, settings: Settings, *, home: Path, origins: Mapping[str
 def compaction(stack: Stack) -> Compaction:
     """Merges the days of the stack's lake."""
     return Compaction(blobs(stack), _queries(stack), new_id=lambda: uuid4().hex)
+
+
+def make_views(stack: Stack) -> None:
+    """Make the lake's views, or bring them up to date: CloudFormation knows tables alone."""
+    queries = _queries(stack)
+    for statement in view_statements():
+        queries.run(statement)
 
 
 def _queries(stack: Stack) -> AthenaQueries:

@@ -69,6 +69,7 @@ def run_deploy(
     if not there.blobs and new:
         # A new stack has no bucket before; nobody knows its source bucket yet, so nothing arrives.
         _publish(app, blobs(find_stack(stack)), new, file)
+    _views(stack)
     _what_next(stack, new)
     return 0
 
@@ -162,6 +163,14 @@ def _follow(cloud: Stacks, proposal: Proposal) -> None:
     with progress() as bar:
         bar.start(f"changing the stack {proposal.stack}", len(proposal.changes))
         _each(cloud.carry_out(proposal), bar.advance)
+
+
+def _views(stack: str) -> None:
+    from walkdown.wiring_aws import find_stack, make_views
+
+    with progress() as bar:
+        bar.start("making the lake's views", None)
+        make_views(find_stack(stack))
 
 
 def _each(events: Iterator[Event], advance: object) -> None:
