@@ -268,3 +268,50 @@ def test_a_stage_by_job_comes_to_the_same() -> None:
     }
     assert found["bright.png"].model == "slow@1"
     assert found["bright.png"].stages[1].heatmap
+
+
+class Parts(MemoryBlobs):
+    """A store that takes lines one by one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole: list[str] = []
+
+    def put(self, key: str, data: bytes) -> None:
+        self.whole.append(key)
+        super().put(key, data)
+
+    def put_lines(self, key: str, lines: Iterable[str]) -> None:
+        super().put(key, "".join(f"{line}\n" for line in lines).encode())
+
+
+def test_manifests_go_line_by_line_to_a_store_that_takes_them_so() -> None:
+    place, other = Place(), Place()
+    place.blobs = Parts()
+    place.work = replace(place.work, blobs=place.blobs)
+    assert place.inspect() == other.inspect()
+    assert not [key for key in place.blobs.whole if key.endswith("manifest.jsonl")]
+    for name in ("manifest.jsonl", "stages/confirm/manifest.jsonl"):
+        key = f"work/{place.inspection.id}/{name}"
+        assert place.blobs.get(key) == other.blobs.get(key)
+
+
+def test_captures_need_not_be_in_memory_to_begin() -> None:
+    """Walked once, hundreds at a time; known ones keep their place among the members."""
+    place = Place()
+    place.inspect()
+    walked = 0
+
+    def refs() -> Iterator[ImageRef]:
+        nonlocal walked
+        for number in range(1000):
+            walked += 1
+            yield ImageRef(f"s3://b/{number}", "v", f"s3://b/{number}", str(number))
+        yield from place.refs
+
+    later = replace(place.inspection, id="later")
+    begun = workflow.begin(refs(), later, replace(place.recorder, inspection="later"), place.blobs)
+    assert (begun.images, begun.new, walked) == (1004, 1001, 1000)
+    lines = place.blobs.get(begun.manifest).decode().splitlines()
+    assert [str(number) in line for number, line in enumerate(lines[:1000])] == [True] * 1000
+    assert len(list(place.records.results(inspection_id="later"))) == 3

@@ -18,7 +18,7 @@ from walkdown.runners.recording import Recorder
 from walkdown.stores.s3_reading import s3_ref, s3_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from walkdown.app.context import App
@@ -119,14 +119,17 @@ def start(
     app: App,
     workflows: StepFunctions,
     deployment: Deployment,
-    refs: Sequence[ImageRef],
+    refs: Iterable[ImageRef],
     *,
     sources: tuple[str, ...],
     at: datetime,
     actor: str,
     run: int = 0,
 ) -> workflow.Begun:
-    """Begin an inspection of these captures and start its workflow, where anything is new."""
+    """Begin an inspection of these captures and start its workflow, where anything is new.
+
+    ``refs`` are walked twice, so that they need not be in memory.
+    """
     plan = read_deployed(deployment.plan_key, app.blobs).plan()
     workspace = app.settings.workspace
     inspection = workflow.inspection_of(

@@ -18,7 +18,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast, runtime_checkable
 
 from walkdown.errors import StoreError
 from walkdown.parallel import ordered_map
@@ -98,6 +100,14 @@ class Tally:
     missing: int
 
 
+@runtime_checkable
+class LineStore(Protocol):
+    """A store of blobs that need not hold all lines of a long one at once."""
+
+    def put_lines(self, key: str, lines: Iterable[str]) -> None:
+        """Store lines whole or not at all, each with its end."""
+
+
 def work_folder(inspection: str) -> str:
     """Where the files of an inspection lie while it runs."""
     return f"work/{inspection}"
@@ -109,7 +119,7 @@ def stage_folder(inspection: str, stage: str) -> str:
 
 
 def inspection_of(
-    refs: Sequence[ImageRef],
+    refs: Iterable[ImageRef],
     plan: Plan,
     *,
     workspace: str,
@@ -122,8 +132,11 @@ def inspection_of(
 
     ``at`` is when the newest of them arrived.
     """
-    captures = sorted(ref.capture_id for ref in refs)
-    short = digest_of("inspection", plan.digest, run, captures)[:12]
+    # A sum of hashes is the same in any order, and no list of a million is held.
+    count, total = 0, 0
+    for ref in refs:
+        count, total = count + 1, (total + int(ref.capture_id, 16)) % 2**128
+    short = digest_of("inspection", plan.digest, run, count, f"{total:032x}")[:12]
     return Inspection(
         id=f"{at:%Y%m%d-%H%M%S}-{short}",
         workspace=workspace,
@@ -139,34 +152,48 @@ def inspection_of(
 
 
 def begin(
-    refs: Sequence[ImageRef], inspection: Inspection, recorder: Recorder, blobs: Blobs
+    refs: Iterable[ImageRef], inspection: Inspection, recorder: Recorder, blobs: Blobs
 ) -> Begun:
     """Write the manifest of what is not done yet; what is done becomes a member at once.
 
-    An inspection that has begun stays as it began: arrivals may be told of twice.
+    An inspection that has begun stays as it began: arrivals may be told of twice. ``refs`` are
+    walked once, and written in parts where the store can.
     """
     if blobs.size(_begun_key(inspection.id)) is not None:
         return _begun(inspection.id, blobs)
-    records = recorder.records
-    new: list[ImageRef] = []
-    before: list[Result] = []
-    for some in _parts(refs, AT_ONCE):
-        pairs = [(ref, recorder.key(ref.capture_id)) for ref in some]
-        found = records.results(keys=[key for _, key in pairs])
-        known = [result for result in found if result.status is Status.DONE]
-        done = {result.key for result in known}
-        before += known
-        new += [ref for ref, key in pairs if key not in done]
-        records.add_members(inspection.id, [pair for pair in pairs if pair[1] in done])
+    new: Counter[str] = Counter()
+    before: Counter[str] = Counter()
+
+    def lines() -> Iterator[str]:
+        sift = partial(_sifted, inspection=inspection.id, recorder=recorder)
+        for todo, counts in ordered_map(sift, _chunks(refs, AT_ONCE), workers=READERS):
+            new["images"] += len(todo)
+            before.update(counts)
+            yield from (dumps(ref_to_json(ref)) for ref in todo)
+
     manifest = f"{work_folder(inspection.id)}/manifest.jsonl"
-    blobs.put(manifest, _lines(dumps(ref_to_json(ref)) for ref in new))
+    _put_lines(blobs, manifest, lines())
     _receipt(inspection.id, "before", before, blobs)
-    finished = None if new else inspection.started_at
-    records.save_inspection(replace(inspection, finished_at=finished))
-    begun = Begun(inspection, manifest, len(refs), len(new))
+    finished = None if new["images"] else inspection.started_at
+    recorder.records.save_inspection(replace(inspection, finished_at=finished))
+    images = new["images"] + sum(before[status] for status in Status)
+    begun = Begun(inspection, manifest, images, new["images"])
     # Last: what is noted as begun is begun as a whole.
     blobs.put(_begun_key(inspection.id), _begun_to_bytes(begun))
     return begun
+
+
+def _sifted(
+    refs: Sequence[ImageRef], *, inspection: str, recorder: Recorder
+) -> tuple[list[ImageRef], Counter[str]]:
+    """Those that are not done, and the counts of those that are, which become members."""
+    pairs = [(ref, recorder.key(ref.capture_id)) for ref in refs]
+    found = recorder.records.results(keys=[key for _, key in pairs])
+    known = {result.key: result for result in found if result.status is Status.DONE}
+    done = [pair for pair in pairs if pair[1] in known]
+    recorder.records.add_members(inspection, done)
+    todo = [ref for ref, key in pairs if key not in known]
+    return todo, _counted([known[key] for _, key in done])
 
 
 def look(work: Work, batch: Batch) -> dict[str, int]:
@@ -243,17 +270,19 @@ def choose(inspection: str, stage: str, blobs: Blobs) -> tuple[str, int]:
     An image whose batch was looked at twice waits once.
     """
     folder = stage_folder(inspection, stage)
-    seen: set[tuple[str, str]] = set()
-    lines: list[str] = []
-    for text in _read_all(f"{folder}/waiting/", blobs):
-        for line in text.splitlines():
-            ref = ref_from_json(loads(line))
-            if (ref.uri, ref.version) not in seen:
-                seen.add((ref.uri, ref.version))
-                lines.append(line)
+    seen: set[int] = set()
+
+    def lines() -> Iterator[str]:
+        for text in _read_all(f"{folder}/waiting/", blobs):
+            for line in text.splitlines():
+                capture = int(ref_from_json(loads(line)).capture_id, 16)
+                if capture not in seen:
+                    seen.add(capture)
+                    yield line
+
     manifest = f"{folder}/manifest.jsonl"
-    blobs.put(manifest, _lines(lines))
-    return manifest, len(lines)
+    _put_lines(blobs, manifest, lines())
+    return manifest, len(seen)
 
 
 def finish(
@@ -324,15 +353,20 @@ def _record(
         members = [(o.ref, recorder.key(o.ref.capture_id)) for o in some]
         recorder.records.add_members(recorder.inspection, members)
         results += recorder.record(some)
-    _receipt(batch.inspection, batch.id, results, blobs)
+    _receipt(batch.inspection, batch.id, _counted(results), blobs)
     return results
 
 
-def _receipt(inspection: str, name: str, results: Sequence[Result], blobs: Blobs) -> None:
+def _counted(results: Sequence[Result]) -> Counter[str]:
+    """How many of each status, and how many anomalies."""
+    counts: Counter[str] = Counter(result.status.value for result in results)
+    counts[_ANOMALIES] = sum(result.verdict == "anomaly" for result in results)
+    return counts
+
+
+def _receipt(inspection: str, name: str, counts: Counter[str], blobs: Blobs) -> None:
     """Note what was recorded, so that it can be counted without reading it all again."""
-    counts = Counter(result.status for result in results)
-    noted = {status.value: counts[status] for status in Status}
-    noted[_ANOMALIES] = sum(result.verdict == "anomaly" for result in results)
+    noted = {what: counts[what] for what in (*Status, _ANOMALIES)}
     blobs.put(f"{work_folder(inspection)}/recorded/{name}.json", dumps(noted).encode("ascii"))
 
 
@@ -364,6 +398,19 @@ def _outcomes(batch: Batch, blobs: Blobs) -> list[Outcome]:
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[at : at + size] for at in range(0, len(items), size))
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    left = iter(items)
+    while chunk := list(islice(left, size)):
+        yield chunk
+
+
+def _put_lines(blobs: Blobs, key: str, lines: Iterable[str]) -> None:
+    if isinstance(blobs, LineStore):
+        blobs.put_lines(key, lines)
+    else:
+        blobs.put(key, _lines(lines))
 
 
 def _lines(lines: Iterable[str]) -> bytes:

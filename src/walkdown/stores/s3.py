@@ -12,6 +12,7 @@ from walkdown.errors import ImageError, NotFound, StoreError
 from walkdown.imaging.formats import HEAD_BYTES, sniff
 from walkdown.sdk.aws import AwsError, explained
 from walkdown.stores.keys import check_key, check_prefix, is_key
+from walkdown.stores.manifests import write_lines
 from walkdown.stores.s3_reading import S3Reader, s3_ref, s3_uri
 from walkdown.stores.wanted import IMAGE_SUFFIXES, Filters, left_out
 from walkdown.types import NOT_THERE, ImageRef
@@ -69,6 +70,13 @@ class S3Blobs:
         kind = _TYPES.get(PurePosixPath(key).suffix.lower(), "application/octet-stream")
         with explained(f"write {self.locate(key)}"):
             self._client.put_object(**place, Body=data, ContentType=kind, ChecksumAlgorithm="CRC32")
+
+    def put_lines(self, key: str, lines: Iterable[str]) -> None:
+        """Store lines, each with its end, whole or not at all, and no more in memory than a part.
+
+        What fails while the lines are made is raised, and nothing is stored.
+        """
+        write_lines(self._client, self._bucket, self._place(key)["Key"], lines)
 
     def get(self, key: str) -> bytes:
         """The bytes of a key. Raises `NotFound`, or `StoreError` where S3 refuses."""
