@@ -12,6 +12,7 @@ from walkdown.spec import (
     FINDING_NAMES,
     STAGE_FIELDS,
     AreasSpec,
+    BudgetSpec,
     EventBridgeAlertSpec,
     LogAlertSpec,
     OutputsSpec,
@@ -37,6 +38,7 @@ SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "stages": (StageSpec,),
     "severity": (SeverityRule,),
     "outputs": (OutputsSpec,),
+    "budget": (BudgetSpec,),
     "alerts": (
         *(LogAlertSpec, SmtpAlertSpec, WebhookAlertSpec),
         *(SnsAlertSpec, EventBridgeAlertSpec),

@@ -163,7 +163,7 @@ WRONG = {
     ),
     STAGES + "\ndecied: any": "p.yaml:4: unknown key 'decied'; did you mean 'decide'?",
     STAGES + "log: any": (
-        "p.yaml:3: unknown key 'log'; allowed here: alerts, asset, decide, name, outputs, "
+        "p.yaml:3: unknown key 'log'; allowed here: alerts, asset, budget, decide, name, outputs, "
         "prepare, severity, source, stages"
     ),
     STAGES + "decide: most": (

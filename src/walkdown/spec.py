@@ -143,6 +143,7 @@ def _no_flag(value: object) -> object:
 
 Whole = Annotated[int, BeforeValidator(_no_flag)]
 Text = Annotated[str, Field(min_length=1)]
+Usd = Annotated[float, BeforeValidator(_no_flag), Field(ge=0.01, le=1e9)]
 Coordinate = Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=MAX_SIDE_PX)]
 PolygonSpec = tuple[tuple[Coordinate, Coordinate], ...]
 
@@ -266,6 +267,13 @@ AlertSpec = Annotated[
     Field(discriminator="to"),
 ]
 
+
+class BudgetSpec(_Strict):
+    """What a pipeline may cost on AWS."""
+
+    usd_per_month: Usd = Field(description="in a calendar month, by the estimate of each image")
+
+
 DEFAULT_SEVERITY = (
     SeverityRule(severity=Severity.HIGH, when="score >= 0.8"),
     SeverityRule(severity=Severity.MEDIUM, when="score >= 0.6"),
@@ -274,7 +282,7 @@ DEFAULT_SEVERITY = (
 
 
 class PipelineSpec(_Strict):
-    """A pipeline: source, preparation, stages, decision, asset, severity, outputs, alerts."""
+    """A pipeline: source, preparation, stages, decision, asset, severity, outputs and the rest."""
 
     name: str = Field("", pattern=OPTIONAL_NAME, description="the file's name unless given")
     source: SourceSpec | None = Field(None, description="a path, a list of paths, or a mapping")
@@ -285,6 +293,7 @@ class PipelineSpec(_Strict):
     severity: tuple[SeverityRule, ...] = DEFAULT_SEVERITY
     outputs: OutputsSpec = OutputsSpec()
     alerts: tuple[AlertSpec, ...] = ()
+    budget: BudgetSpec | None = Field(None, description="e.g. {usd_per_month: 50}")
 
     @field_validator("source", mode="before")
     @classmethod
@@ -370,6 +379,7 @@ def _allowed(at: yaml_lines.At) -> frozenset[str]:
         "stages": (StageSpec,),
         "severity": (SeverityRule,),
         "outputs": (OutputsSpec,),
+        "budget": (BudgetSpec,),
         "alerts": (
             *(LogAlertSpec, SmtpAlertSpec, WebhookAlertSpec),
             *(SnsAlertSpec, EventBridgeAlertSpec),
