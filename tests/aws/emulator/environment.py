@@ -32,11 +32,10 @@ BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What all environments of one emulator share: the endpoint they reach and its folders."""
+    """What all environments of one emulator share: the endpoint they reach, the SDK's folder."""
 
     endpoint: str
     sdk: Path
-    cache: Path
     spawner: ThreadPoolExecutor
     """One thread that lives as long as the emulator: the kernel ties a child to the thread that
     started it."""
@@ -95,7 +94,7 @@ class Environment:
         roots = [self.code.root, *(layer / "python" for layer in self.code.layers), site.sdk]
         return subprocess.Popen(
             [
-                *(sys.executable, "-I", "-S", "-X", f"pycache_prefix={site.cache}", str(BOOTSTRAP)),
+                *(sys.executable, "-I", "-S", "-B", str(BOOTSTRAP)),
                 *(str(os.getpid()), os.pathsep.join(map(str, roots)), self.code.handler),
             ],
             cwd=self.code.root,

@@ -235,5 +235,5 @@ def running(folder: Path) -> Iterator[Handle]:
             process.stdin.close()
             process.wait(20)
             process.stdout.close()
-            for name in ("code", "sdk", "bytecode"):
+            for name in ("code", "sdk"):
                 shutil.rmtree(folder / name, ignore_errors=True)

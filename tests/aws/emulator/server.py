@@ -40,7 +40,7 @@ class Emulator:
         self.faults = Faults()
         self.database = threading.RLock()
         spawner = ThreadPoolExecutor(1, thread_name_prefix="spawner")
-        site = Site(endpoint, sdk_folder(folder / "sdk"), folder / "bytecode", spawner)
+        site = Site(endpoint, sdk_folder(folder / "sdk"), spawner)
         self.pool = Pool(site, self.faults)
         self.functions = Functions(self.pool, self.faults, folder / "code")
         self.sources = Sources(self.functions, self.faults, self.database)
