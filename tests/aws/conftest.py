@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.aws.emulator.handle import Handle, running
+from tests.aws.plants import packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +33,9 @@ def aws(aws_server: Handle) -> Handle:
     """An empty account: no resources, no faults, no record."""
     aws_server.reset()
     return aws_server
+
+
+@pytest.fixture(scope="session")
+def functions(request: pytest.FixtureRequest) -> Path:
+    """The folder with the functions' zip, which is packed again when anything in it has changed."""
+    return packed(request.config.cache.mkdir("walkdown-functions"))

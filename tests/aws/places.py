@@ -17,15 +17,23 @@ RUNTIME = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder that holds a workspace, and the emulator that its commands talk to."""
+    """A folder that holds a workspace, and the emulator that its commands talk to.
+
+    ``packages`` is a folder whose packages its commands find too.
+    """
 
     aws: Handle
     folder: Path
     stack: str = "plant"
+    packages: Path | None = None
 
     def walkdown(self, *args: str, codes: tuple[int, ...] = (0,)) -> str:
         """Run a command as a user would; returns what it prints."""
         environment = {**os.environ, **self.aws.variables(), "WALKDOWN_ACTOR": "ada"}
+        if self.packages is not None:
+            known = environment.get("PYTHONPATH")
+            path = [str(self.packages), *([known] if known else [])]
+            environment["PYTHONPATH"] = os.pathsep.join(path)
         done = subprocess.run(
             [sys.executable, "-m", "walkdown", *args],
             cwd=self.folder,
