@@ -107,6 +107,14 @@ def test_a_published_version_keeps_its_code_and_settings(aws: Handle) -> None:
     assert [each.version for each in aws.invocations("f")] == ["1", "2"]
 
 
+def test_another_description_is_worth_another_version(aws: Handle) -> None:
+    function(aws, "f")
+    client = aws.client("lambda")
+    for description, version in (("a", "1"), ("a", "1"), ("b", "2")):
+        client.update_function_configuration(FunctionName="f", Description=description)
+        assert client.publish_version(FunctionName="f", Description="v")["Version"] == version
+
+
 def test_another_python_than_this_one_is_refused(aws: Handle) -> None:
     with pytest.raises(ClientError, match="runs python3"):
         aws.client("lambda").create_function(

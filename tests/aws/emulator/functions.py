@@ -213,14 +213,14 @@ def _keep_versions(models: Any) -> None:
     def publish(self: Any, name_or_arn: str, description: str = "") -> Any:
         latest = self.get_function_by_name_or_arn_forbid_qualifier(name_or_arn)
         kept = self._functions[latest.function_name]["versions"]
-        newest = kept[-1] if kept else None
-        if newest is not None and _setting(newest) == _setting(latest):
+        newest, setting = kept[-1] if kept else None, _setting(latest)
+        if newest is not None and newest.setting == setting:
             return newest
         latest.code_or_config_updated = True
         made = plain(self, name_or_arn, description)
         latest.code_or_config_updated = False
         made.set_version(getattr(latest, "published", 0) + 1)
-        latest.published = made.version
+        latest.published, made.setting = made.version, setting
         self._arns[made.function_arn] = made
         return made
 
@@ -230,4 +230,4 @@ def _keep_versions(models: Any) -> None:
 def _setting(function: Any) -> str:
     said = (function.code_sha_256, function.handler, function.run_time, function.timeout)
     more = (function.memory_size, function.environment_vars, function.layers, function.role)
-    return json.dumps([*said, *more], sort_keys=True, default=str)
+    return json.dumps([*said, *more, function.description], sort_keys=True, default=str)
