@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from walkdown.errors import SpecError
@@ -57,6 +57,7 @@ def test_a_budget_that_is_overspent_lets_nothing_through() -> None:
     assert (found.fitting, found.left_usd) == (0, 0.0)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 28), st.integers(0, 10**6)), max_size=5),
     st.integers(0, 10**6),
