@@ -8,6 +8,7 @@ import click
 
 from walkdown import __version__
 from walkdown.cli import reading, stack
+from walkdown.cli.cost import cost
 from walkdown.cli.options import Budget, ManyValues, Share, open_app, workspace_option
 
 
@@ -293,5 +294,5 @@ def demo(normals: int, out: str | None) -> None:
 
 
 _READING = (reading.results, reading.show, reading.report, reading.query, reading.models)
-for _command in (*_READING, *stack.COMMANDS):
+for _command in (*_READING, cost, *stack.COMMANDS):
     cli.add_command(_command)
