@@ -42,8 +42,9 @@ layers: $(VENV)/.dev
 unit: $(VENV)/.dev $(if $(shell command -v npm),$(VENV)/.asl)
 	$(BIN)/pytest
 
-template: $(VENV)/.dev  ## write the CloudFormation that is shipped, from deploy/aws/template.yaml
+template: $(VENV)/.dev  ## write the CloudFormation that is shipped, and its tables in docs/aws.md
 	$(BIN)/python -m deploy.aws.expand
+	$(BIN)/python -m deploy.aws.tables
 
 $(VENV)/.asl: | $(BIN)/python
 	npm install --silent --no-fund --no-audit --prefix $(VENV)/asl asl-validator@4.0.0

@@ -1,5 +1,6 @@
 """Each check sees what is wrong; those that put something into the account clear up after them."""
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -182,6 +183,17 @@ def test_nothing_is_put_that_nobody_asked_for(check: Callable[[Account], Checked
 
 def test_no_alarm_is_rung_and_no_bill_asked_for_that_nobody_wants() -> None:
     assert [check(account(Aws())).state for check in (live.alarm, live.cost)] == ["skipped"] * 2
+
+
+def test_an_address_that_presign_refuses_is_told(tmp_path: Path) -> None:
+    photo = tmp_path / "a.png"
+    photo.write_bytes(b"photo")
+    refusal = io.BytesIO(b'{"error": "the stack has no pipeline \'cells\'"}')
+    aws = answering("lambda", invoke={"Payload": refusal})
+    outputs = {"PresignFunctionName": "plant-Presign"}
+    checked = live.signed_upload(account(aws, outputs=outputs, wish={"photo": photo}))
+    assert checked.state == "failed"
+    assert "no pipeline 'cells'" in checked.why
 
 
 def test_the_bill_is_told() -> None:

@@ -21,7 +21,9 @@ _ROLES: Final = (
 )
 _ANYWHERE: Final = (
     "access-analyzer:ValidatePolicy",
+    "budgets:ListTagsForResource",
     "budgets:ModifyBudget",
+    "budgets:TagResource",
     "budgets:ViewBudget",
     "ce:GetCostAndUsage",
     "cloudwatch:DescribeAlarms",

@@ -100,8 +100,8 @@ def signed_upload(account: Account) -> Checked:
     data = account.wish.photo.read_bytes()
     given = {"pipeline": account.pipeline().name, "name": name, "size": len(data)}
     said, problem = account.called("Presign", given)
-    if problem or not isinstance(said, dict):
-        return failed(f"presign: {problem}")
+    if not isinstance(said, dict) or "error" in said:
+        return failed(f"presign: {problem or said}")
     refused = _sent(said, data)
     if refused:
         return failed(f"the signed address refuses the photograph: {refused}")
