@@ -111,7 +111,7 @@ def _built(folder: Path, runtime: str) -> Package:
         if size > LIMIT_MIB:
             raise StoreError(
                 f"the functions' code is {size:.0f} MiB, over Lambda's {LIMIT_MIB}; deploy it as a "
-                "container image: walkdown deploy --image URI"
+                "container image (docs/aws.md): walkdown deploy --parameter ImageUri=URI"
             )
         made = Path(name) / "functions.zip"
         _zip(stage, made)
