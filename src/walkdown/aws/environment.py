@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from walkdown import wiring_aws
 from walkdown.app.deployed import read_deployed
@@ -50,6 +50,22 @@ def function() -> Function:
     """Made by the first call."""
     stack = stack_of_environment(environment())
     return Function(stack, build_stack(stack, actor=ACTOR), workflows(stack))
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The parts of the function that signs addresses. ``signer`` is a client of S3."""
+
+    stack: Stack
+    workflows: StepFunctions
+    signer: Any
+
+
+@lru_cache(maxsize=1)
+def door() -> Door:
+    """Made by the first call; needs no table, so that it answers soon."""
+    stack = stack_of_environment(environment())
+    return Door(stack, workflows(stack), wiring_aws.aws().signer())
 
 
 @lru_cache(maxsize=1)

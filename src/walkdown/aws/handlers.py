@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from walkdown.app import workflow
 from walkdown.app.emptying import empty
 from walkdown.app.intake import take_in
-from walkdown.aws import environment, events
+from walkdown.aws import environment, events, presigning
 from walkdown.aws.telemetry import step
 from walkdown.clock import utc_now
+from walkdown.errors import NotFound, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,3 +108,27 @@ def compact(_: Mapping[str, Any], __: object) -> Answer:
         done = [work.compact(day) for day in work.due(utc_now().date())]
         line.figures["Days"] = len(done)
         return {"days": [each.day for each in done]}
+
+
+def presign(event: Mapping[str, Any], _: object) -> Answer:
+    """A signed address to send one photograph to; what cannot be asked for is an ``error``."""
+    door = environment.door()
+    with step("presign", door.stack.name) as line:
+        try:
+            asked = presigning.wanted(event)
+            signed = presigning.sign(
+                asked,
+                door.workflows.deployments(),
+                client=door.signer,
+                bucket=door.stack.source_bucket,
+                mark=uuid4().hex[:12],
+                now=utc_now(),
+            )
+        except (SpecError, NotFound) as e:
+            # Not raised: a slip of who asks is no failure of the function.
+            line.facts["refused"] = str(e)
+            return {"error": str(e)}
+        line.facts["key"] = signed.key
+        line.figures["Addresses"] = 1
+        told = {"url": signed.url, "method": "PUT", "headers": dict(signed.headers)}
+        return told | {"key": signed.key, "expires_at": signed.expires_at.isoformat()}

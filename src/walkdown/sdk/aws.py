@@ -28,6 +28,8 @@ _SECRETS = (
 # What the service repeats of a request whose signature was wrong holds the session's token.
 _SAYS_TOO_MUCH = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
 
+_SIGNER = "s3, to sign"
+
 
 class AwsError(StoreError):
     """A call to AWS failed. ``code`` is the service's own word for it, or boto3's class name.
@@ -67,8 +69,25 @@ class Aws:
                 self._clients[service] = self._made(service)
             return self._clients[service]
 
-    def _made(self, service: str) -> Any:
-        boto3, config = _sdk()
+    def signer(self) -> Any:
+        """A boto3 client of S3 for signed addresses, which others use without credentials.
+
+        They are signed by version 4, which keys of KMS and the newer regions ask for, and name the
+        bucket's own region: the address that boto3 prefers redirects while a bucket is new.
+        """
+        with self._lock:
+            if _SIGNER not in self._clients:
+                self._clients[_SIGNER] = self._made(
+                    "s3",
+                    signature_version="s3v4",
+                    s3={"addressing_style": "virtual"},
+                    # Without the photograph there is no checksum to sign.
+                    request_checksum_calculation="when_required",
+                )
+            return self._clients[_SIGNER]
+
+    def _made(self, service: str, **more: Any) -> Any:
+        boto3, config = _sdk(**more)
         with explained(f"use AWS ({service})"):
             session = boto3.Session(region_name=self.region, profile_name=self.profile)
             return session.client(service, endpoint_url=self.endpoint_url, config=config)
@@ -99,7 +118,7 @@ def shown(text: str) -> str:
     return " ".join(text.split())
 
 
-def _sdk() -> tuple[Any, Any]:
+def _sdk(**more: Any) -> tuple[Any, Any]:
     """boto3 and the settings of every client: standard retries, and no call that hangs."""
     try:
         import boto3
@@ -112,6 +131,7 @@ def _sdk() -> tuple[Any, Any]:
         retries={"mode": "standard", "total_max_attempts": 6},
         max_pool_connections=64,
         user_agent_extra="walkdown",
+        **more,
     )
     return boto3, config
 
