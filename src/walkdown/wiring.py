@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from walkdown.app.context import App
+from walkdown.app.reading import kept_copy
 from walkdown.clock import utc_now
 from walkdown.errors import SpecError, StoreError
 from walkdown.registry import open_model
@@ -44,11 +45,12 @@ def build(effective: Effective) -> App:
     home, settings = effective.home, effective.settings
     _make(home)
     store = SqliteStore(home / "records.sqlite", workspace=settings.workspace, clock=utc_now)
+    blobs = FileBlobs(home / "blobs")
     return App(
         home=home,
         place=str(home),
         settings=settings,
-        blobs=FileBlobs(home / "blobs"),
+        blobs=blobs,
         records=store,
         outbox=store,
         versions=store,
@@ -59,6 +61,7 @@ def build(effective: Effective) -> App:
         open_model=_model,
         origins=effective.origins,
         close=store.close,
+        original=partial(kept_copy, blobs=blobs),
     )
 
 

@@ -7,7 +7,7 @@ outputs.
 from __future__ import annotations
 
 import time
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -25,15 +25,17 @@ from walkdown.stores.athena_queries import AthenaQueries
 from walkdown.stores.athena_views import view_statements
 from walkdown.stores.dynamodb import DynamoDbStore
 from walkdown.stores.s3 import ManifestSource, S3Blobs, S3Source
+from walkdown.stores.s3_originals import S3Originals
 from walkdown.stores.s3_reading import S3Reader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from walkdown.models.artefact import Artefact
-    from walkdown.ports import Model, Notifier, Source
+    from walkdown.ports import Model, Notifier, Source, Versions
     from walkdown.settings import Effective
     from walkdown.spec import SourceSpec
+    from walkdown.types import Result
 
 
 @lru_cache(maxsize=1)
@@ -110,9 +112,7 @@ def channels(stack: Stack) -> dict[str, Notifier]:
 
 def _build(stack: Stack, settings: Settings, *, home: Path, origins: Mapping[str, str]) -> App:
     s3 = aws().client("s3")
-    store = DynamoDbStore(
-        aws().client("dynamodb"), stack.table, workspace=stack.workspace, clock=utc_now
-    )
+    store = _store(stack)
     own = channels(stack)
     return App(
         home=home,
@@ -129,7 +129,23 @@ def _build(stack: Stack, settings: Settings, *, home: Path, origins: Mapping[str
         open_model=_model,
         origins=origins,
         close=lambda: None,
+        original=partial(_original, S3Originals(s3)),
     )
+
+
+def versions(stack: Stack) -> Versions:
+    """The stack's registry of models."""
+    return _store(stack)
+
+
+def _store(stack: Stack) -> DynamoDbStore:
+    return DynamoDbStore(
+        aws().client("dynamodb"), stack.table, workspace=stack.workspace, clock=utc_now
+    )
+
+
+def _original(originals: S3Originals, result: Result) -> bytes:
+    return originals.read(result.uri, capture_id=result.key.capture_id, content=result.content)
 
 
 def compaction(stack: Stack) -> Compaction:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Versions,
     )
     from walkdown.spec import AlertSpec, Settings, SourceSpec
+    from walkdown.types import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class App:
 
     ``sources`` opens the photographs of a source specification, ``notifiers`` the channel of an
     alert specification, ``open_model`` a loaded artefact under a label. ``close`` lets go of files.
+    ``original`` reads the photograph of a result as it was inspected; raises `WalkdownError`.
     ``place`` is what people call the workspace: its folder, or ``aws://STACK``.
     """
 
@@ -47,3 +49,4 @@ class App:
     open_model: Callable[[Artefact, str], Model]
     origins: Mapping[str, str]
     close: Callable[[], None]
+    original: Callable[[Result], bytes]

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from walkdown.errors import NotFound
+from walkdown.pipeline.keys import image_key
+from walkdown.stores.s3_reading import s3_uri
 
 if TYPE_CHECKING:
     from walkdown.app.context import App
+    from walkdown.ports import Blobs
     from walkdown.types import Inspection, Result
 
 
@@ -41,7 +44,7 @@ def results_for_image(app: App, image: str) -> list[Result]:
     """All results for an image, newest first, by its path, URI, sha256 or a beginning of that."""
     found = list(app.records.results(image=image))
     if not found:
-        found = list(app.records.results(image=Path(image).absolute().as_uri()))
+        found = list(app.records.results(image=_uri(image)))
     if not found:
         raise NotFound(
             f"no result for {image!r} in this workspace ({app.place}); "
@@ -49,3 +52,16 @@ def results_for_image(app: App, image: str) -> list[Result]:
             "List what there is: walkdown results"
         )
     return sorted(found, key=lambda r: r.recorded_at, reverse=True)
+
+
+def _uri(image: str) -> str:
+    """The URI of a file, or of an object in S3 whose key is written as it is."""
+    if image.startswith("s3://"):
+        bucket, _, key = image.removeprefix("s3://").partition("/")
+        return s3_uri(bucket, key)
+    return Path(image).absolute().as_uri()
+
+
+def kept_copy(result: Result, *, blobs: Blobs) -> bytes:
+    """The copy of a result's photograph that a workspace keeps. Raises `NotFound`."""
+    return blobs.get(image_key(result.content or ""))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-    from walkdown.app.report_pictures import Drawn
+    from walkdown.app.report_pictures import Drawn, Original
     from walkdown.app.rows import Row
     from walkdown.ports import Blobs, Progress
     from walkdown.types import Inspection, Region, Result, StageResult
@@ -53,13 +53,14 @@ def write_report(
     blobs: Blobs,
     out: Path,
     progress: Progress,
+    original: Original | None = None,
 ) -> Path:
     """Write ``index.html``, ``results.csv`` and ``results.json`` into ``out``; return the page.
 
     Each file appears whole or not at all, and replaces an older one. Images are taken from
-    ``blobs`` under `image_key`; one that is missing or damaged has no picture in the page. Beyond
-    10,000 images only the worst have pictures. ``walkdown.app.report_rows`` documents the tables.
-    Raises `StoreError` where ``out`` can't be written.
+    ``original``, or else are the copies in ``blobs``; one that is missing or damaged has no picture
+    in the page. Beyond 10,000 images only the worst have pictures. ``walkdown.app.report_rows``
+    documents the tables. Raises `StoreError` where ``out`` can't be written.
     """
     ranked = worst_first(results)
     with _whole_file(out / "results.csv") as file:
@@ -67,7 +68,9 @@ def write_report(
     with _whole_file(out / "results.json") as file:
         write_json(inspection, ranked, file)
     with _whole_file(out / "index.html") as file:
-        _write_page(inspection, ranked, blobs=blobs, file=file, progress=progress)
+        _write_page(
+            inspection, ranked, blobs=blobs, file=file, progress=progress, original=original
+        )
     return out / "index.html"
 
 
@@ -78,12 +81,14 @@ def _write_page(
     blobs: Blobs,
     file: TextIO,
     progress: Progress,
+    original: Original | None,
 ) -> None:
     plan = plan_pictures(ranked)
     before, after = _page(inspection, ranked, plan.numbers).split("<!--pictures-->")
     file.write(before)
     progress.start("drawing the report's pictures", len(plan.pictures))
-    _write_blocks("pictures", drawn_pictures(plan, blobs=blobs), file=file, progress=progress)
+    drawn = drawn_pictures(plan, blobs=blobs, original=original)
+    _write_blocks("pictures", drawn, file=file, progress=progress)
     _write_blocks("patches", drawn_patches(plan.patches, blobs=blobs), file=file)
     file.write(after)
 

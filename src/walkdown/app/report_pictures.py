@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import base64
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from walkdown.app.reading import kept_copy
 from walkdown.app.report_rows import shown_stage
 from walkdown.errors import WalkdownError
 from walkdown.imaging.decode import decode
 from walkdown.imaging.heatmaps import overlay
 from walkdown.imaging.thumbnails import cutout, thumbnail
 from walkdown.parallel import ordered_map
-from walkdown.pipeline.keys import image_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from walkdown.ports import Blobs
     from walkdown.types import Box, Photo, Region, Result
+
+    Original = Callable[[Result], bytes]
+    """The photograph of a result, as it was inspected; raises a `WalkdownError`."""
 
 _WORKERS = 3
 
@@ -63,7 +66,7 @@ class Comparison:
 class Picture:
     """What one picture of the page is made from, and shared by all results with the same.
 
-    ``side_px`` is the longer side of the original, where it is known.
+    ``side_px`` is the longer side of the original, where it is known; ``of`` is one of the results.
     """
 
     content: str
@@ -71,6 +74,7 @@ class Picture:
     name: str
     side_px: int | None = None
     comparisons: tuple[Comparison, ...] = ()
+    of: Result | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ def plan_pictures(ranked: Sequence[Result]) -> Pictures:
     compared = _compared(first, patches)
     keys = [key for key, number in known.items() if number < len(first)]
     pictures = (
-        Picture(content, heatmap, result.image, _side_px(result), tuple(comparisons))
+        Picture(content, heatmap, result.image, _side_px(result), tuple(comparisons), result)
         for (content, heatmap), result, comparisons in zip(keys, first, compared, strict=True)
     )
     return Pictures(tuple(numbers), tuple(pictures), tuple(patches))
@@ -140,13 +144,21 @@ def _comparison(number: int, region: Region, patches: dict[Patch, int]) -> Compa
     return Comparison(number, nearest.place, patches.setdefault(patch, len(patches)))
 
 
-def drawn_pictures(plan: Pictures, *, blobs: Blobs) -> Iterator[Drawn | None]:
+def drawn_pictures(
+    plan: Pictures, *, blobs: Blobs, original: Original | None = None
+) -> Iterator[Drawn | None]:
     """The pictures as the page wants them; None stands for one that could not be made.
 
     ``image`` and ``heat`` are data URIs, ``width`` and ``height`` those of ``image``. Each of
     ``compared`` has the number of its ``region``, a data URI of the ``place``, and a ``patch``.
     """
-    draw = partial(_draw, plan=plan, blobs=blobs, sizes_px=_sizes_px(len(plan.pictures)))
+    draw = partial(
+        _draw,
+        plan=plan,
+        blobs=blobs,
+        original=original or partial(kept_copy, blobs=blobs),
+        sizes_px=_sizes_px(len(plan.pictures)),
+    )
     return ordered_map(draw, plan.pictures, workers=_WORKERS)
 
 
@@ -155,11 +167,16 @@ def _sizes_px(count: int) -> tuple[int, int]:
 
 
 def _draw(
-    picture: Picture, *, plan: Pictures, blobs: Blobs, sizes_px: tuple[int, int]
+    picture: Picture,
+    *,
+    plan: Pictures,
+    blobs: Blobs,
+    original: Original,
+    sizes_px: tuple[int, int],
 ) -> Drawn | None:
     longest_px, heat_px = sizes_px
     try:
-        photo = _photo(picture, blobs, at_least_px=_detail_px(picture, plan, longest_px))
+        photo = _photo(picture, original, at_least_px=_detail_px(picture, plan, longest_px))
     except WalkdownError:
         return None
     small, width_px, height_px = thumbnail(photo, max_px=longest_px)
@@ -168,8 +185,9 @@ def _draw(
     return {**drawn, "heat": _draw_heat(picture.heatmap, blobs, heat_px), "compared": compared}
 
 
-def _photo(picture: Picture, blobs: Blobs, *, at_least_px: int | None) -> Photo:
-    data = blobs.get(image_key(picture.content))
+def _photo(picture: Picture, original: Original, *, at_least_px: int | None) -> Photo:
+    assert picture.of is not None  # noqa: S101 - a planned picture is of a result
+    data = original(picture.of)
     # The pixel limit was applied when the image came in, and may have been raised for it.
     return decode(data, name=picture.name, at_least_px=at_least_px, max_pixels=sys.maxsize)
 
