@@ -16,6 +16,7 @@ A batch's files are named by its lines, so that a batch that is looked at again 
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
@@ -194,6 +195,21 @@ def _sifted(
     recorder.records.add_members(inspection, done)
     todo = [ref for ref, key in pairs if key not in known]
     return todo, _counted([known[key] for _, key in done])
+
+
+class Manifest:
+    """The captures that an inspection began with and that were not done; can be walked again."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __iter__(self) -> Iterator[ImageRef]:
+        return (ref_from_json(loads(line.decode("ascii"))) for line in io.BytesIO(self._data))
+
+
+def manifest_of(inspection: str, blobs: Blobs) -> Manifest:
+    """What an inspection was to look at. Raises `NotFound` once its files are gone."""
+    return Manifest(blobs.get(f"{work_folder(inspection)}/manifest.jsonl"))
 
 
 def look(work: Work, batch: Batch) -> dict[str, int]:

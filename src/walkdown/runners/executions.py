@@ -13,7 +13,8 @@ from walkdown.errors import StoreError
 from walkdown.sdk.aws import AwsError, explained
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,31 @@ class Execution:
     status: str
     error: str | None = None
     output: str | None = None
+
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it goes on no more by itself."""
+        return self.status not in ("RUNNING", "PENDING_REDRIVE")
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """An execution in a list: its name is its inspection's id."""
+
+    name: str
+    arn: str
+    status: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MapRun:
+    """A stage of an execution at work: how many images it has, and how many are through."""
+
+    arn: str
+    total: int
+    ended: int
 
 
 class StepFunctions:
@@ -80,6 +106,35 @@ class StepFunctions:
         error = ": ".join(found[key] for key in ("error", "cause") if found.get(key))
         return Execution(arn, found["status"], error or None, found.get("output"))
 
+    def find(self, machine: str, name: str) -> Execution | None:
+        """How an execution fares; None where there is none."""
+        try:
+            return self.execution(machine, name)
+        except AwsError as e:
+            if e.code != "ExecutionDoesNotExist":
+                raise
+        return None
+
+    def recent(self, machine: str, *, since: datetime) -> Iterator[Ran]:
+        """Executions that were started since then, the newest first."""
+        pages = self._states.get_paginator("list_executions").paginate(stateMachineArn=machine)
+        with explained("list the workflows"):
+            for page in pages:
+                for one in page["executions"]:
+                    if one["startDate"] < since:
+                        return
+                    yield Ran(one["name"], one["executionArn"], one["status"], one["startDate"])
+
+    def map_runs(self, machine: str, name: str) -> list[MapRun]:
+        """The stages that an execution has begun, in the order in which they began."""
+        arn = _execution_arn(machine, name)
+        with explained(f"ask for the stages of {name}"):
+            pages = self._states.get_paginator("list_map_runs").paginate(executionArn=arn)
+            found = [one for page in pages for one in page["mapRuns"]]
+            found.sort(key=lambda one: one["startDate"])
+            told = [self._states.describe_map_run(mapRunArn=one["mapRunArn"]) for one in found]
+        return [_map_run(one) for one in told]
+
     def redrive(self, machine: str, name: str) -> None:
         """Let a failed execution go on where it stopped."""
         with explained(f"redrive the workflow {name}"):
@@ -88,6 +143,12 @@ class StepFunctions:
 
 def _execution_arn(machine: str, name: str) -> str:
     return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def _map_run(told: Mapping[str, Any]) -> MapRun:
+    counts = told["itemCounts"]
+    ended = sum(counts[key] for key in ("succeeded", "failed", "timedOut", "aborted"))
+    return MapRun(told["mapRunArn"], counts["total"], ended)
 
 
 def _deployment(name: str, value: str) -> Deployment:

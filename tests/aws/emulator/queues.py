@@ -208,3 +208,16 @@ def patch_queues() -> None:
     models.Queue.__init__ = start
     models.Queue.delete_message = delete
     backend.receive_message = receive
+    moto("sqs.responses").SQSResponse.start_message_move_task = _move_task
+
+
+def _move_task(response: Any) -> Any:
+    """Dead letters go back to the one queue that they came from, all before the answer."""
+    backend, arn = response.sqs_backend, response._get_param("SourceArn")
+    dead = backend.get_queue(arn.rpartition(":")[2])
+    sources = backend.list_dead_letter_source_queues(dead.name)
+    with getattr(dead, LOCK):
+        for message in list(dead._messages):
+            backend.send_message(sources[0].name, message.body)
+            dead._messages.remove(message)
+    return moto("core.responses").ActionResult({"TaskHandle": "task"})
