@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 LIVE = "live"
 
+DEPLOYED_AS = "deployed as"
+"""The fact of a model's version in a stack that says what it is called where it was trained."""
+
 
 def resolve(app: App, name: str) -> ModelVersion:
     """The version behind ``name``, ``name@alias`` or ``name@3``. Raises `NotFound` with what is."""

@@ -7,12 +7,12 @@ are in the stack's bucket before anything could ask for them.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from walkdown.app.deployed import Deployed, publish, read_deployed
-from walkdown.app.versions import open_version, resolve
+from walkdown.app.versions import DEPLOYED_AS, open_version, resolve
 from walkdown.aws.compose import Pipeline, Template, compose, deployment_digest
 from walkdown.errors import NotFound, SpecError
 from walkdown.runners.stepfunctions import Shape, batch_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from walkdown.app.context import App
     from walkdown.aws.package import Package
     from walkdown.aws.stacks import Event, Proposal, Stacks
-    from walkdown.ports import Blobs
+    from walkdown.ports import Blobs, Versions
     from walkdown.runners.executions import StepFunctions
     from walkdown.spec import PipelineSpec
 
@@ -70,6 +70,24 @@ def here_and_now(
         here=app.blobs,
         there=there or MemoryBlobs(),
     )
+
+
+def register(app: App, deployed: Deployed, there: Versions) -> None:
+    """List the models of a deployed pipeline in the stack's registry, as this workspace knows them.
+
+    Its numbers count from 1 there; the fact `DEPLOYED_AS` says what results call the model. The
+    aliases are those that the version has here. Repeatable.
+    """
+    for name, info in sorted(deployed.models.items()):
+        here = resolve(app, name)
+        if here.digest != info.digest:
+            continue
+        known = [each for each in there.versions(here.name) if each.digest == here.digest]
+        if known:
+            for alias in here.aliases:
+                there.point(here.name, alias, known[-1].version)
+        else:
+            there.add(replace(here, facts={**here.facts, DEPLOYED_AS: info.label}))
 
 
 def read_there(blobs: Blobs, workflows: StepFunctions) -> There:

@@ -9,7 +9,7 @@ import click
 from walkdown import __version__
 from walkdown.cli import reading, stack
 from walkdown.cli.cost import cost
-from walkdown.cli.options import Budget, ManyValues, Share, open_app, workspace_option
+from walkdown.cli.options import Budget, ManyValues, Share, open_app, stack_given, workspace_option
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -162,7 +162,7 @@ def train(
     "pipeline_file",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="A pipeline file (YAML); PATH replaces its source.",
+    help="A pipeline file (YAML); PATH replaces its source. On AWS: a deployed pipeline's name.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, nothing else.")
 @click.option("--again", is_flag=True, help="Inspect anew what was done; keeps the old results.")
@@ -194,12 +194,30 @@ def inspect(
       walkdown inspect photos/today --model cells
       walkdown inspect --pipeline line-3.yaml
       walkdown inspect photos --model cells@2 --json | jq 'select(.verdict == "anomaly")'
+      walkdown inspect s3://BUCKET/roofs/ --workspace aws://plant-7
+
+    In a workspace on AWS the photographs lie in the stack's source bucket; a deployed pipeline
+    looks at them there, and goes on where the command is broken off.
 
     Exit codes: 0 done, 1 error, 2 usage, 3 anomalies with --fail-on-anomaly, 4 images failed, or a
     stage failed on some.
     """
     from walkdown.cli.inspect import FOUND, run_inspect
 
+    stack = stack_given()
+    if stack is not None:
+        for name, value in (("model", model), ("max-pixels", max_pixels), ("workers", workers)):
+            if value is not None:
+                raise click.UsageError(f"--{name} has no meaning on AWS: a deployed pipeline runs")
+        return _inspect_there(
+            ctx,
+            stack,
+            paths,
+            pipeline=pipeline_file,
+            again=again,
+            as_json=as_json,
+            fail_on_anomaly=fail_on_anomaly,
+        )
     if (model is None) == (pipeline_file is None):
         raise click.UsageError("give either --model NAME or --pipeline FILE")
     if model is not None and not paths:
@@ -214,6 +232,28 @@ def inspect(
         again=again,
         as_json=as_json,
     )
+    if code and (code != FOUND or fail_on_anomaly):
+        ctx.exit(code)
+    return 0
+
+
+def _inspect_there(
+    ctx: click.Context,
+    stack: str,
+    paths: tuple[str, ...],
+    *,
+    pipeline: str | None,
+    again: bool,
+    as_json: bool,
+    fail_on_anomaly: bool,
+) -> int:
+    from walkdown.cli.inspect import FOUND
+    from walkdown.cli.inspect_there import run_inspect_there
+
+    if not paths and pipeline is None:
+        raise click.UsageError("say what to look at: s3://BUCKET/FOLDER, or --pipeline NAME")
+    app = open_app()
+    code = run_inspect_there(app, stack, paths, pipeline=pipeline, again=again, as_json=as_json)
     if code and (code != FOUND or fail_on_anomaly):
         ctx.exit(code)
     return 0

@@ -70,6 +70,8 @@ def run_deploy(
         # A new stack has no bucket before; nobody knows its source bucket yet, so nothing arrives.
         _publish(app, blobs(find_stack(stack)), new, file)
     _views(stack)
+    if new:
+        _register(app, stack, new)
     _what_next(stack, new)
     return 0
 
@@ -163,6 +165,13 @@ def _follow(cloud: Stacks, proposal: Proposal) -> None:
     with progress() as bar:
         bar.start(f"changing the stack {proposal.stack}", len(proposal.changes))
         _each(cloud.carry_out(proposal), bar.advance)
+
+
+def _register(app: App, stack: str, new: Deployed) -> None:
+    from walkdown.aws.deploying import register
+    from walkdown.wiring_aws import find_stack, versions
+
+    register(app, new, versions(find_stack(stack)))
 
 
 def _views(stack: str) -> None:

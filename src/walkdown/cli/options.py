@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -81,6 +82,30 @@ class Budget(Share):
     below = 0.5
 
 
+if TYPE_CHECKING:
+    _Ago = click.ParamType[timedelta]
+else:
+    _Ago = click.ParamType
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class Ago(_Ago):
+    """A length of time as ``90s``, ``10m``, ``2h`` or ``1d``."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        number, unit = str(value)[:-1], _UNITS.get(str(value)[-1:])
+        if unit is None or not number.isascii() or not number.isdigit() or len(number) > 6:
+            self.fail(f"{value!r} is no length of time such as 30s, 10m, 2h or 1d", param, ctx)
+        return timedelta(**{unit: int(number)})
+
+
 def _remember(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
         ctx.find_root().meta["walkdown.workspace"] = value
@@ -102,6 +127,13 @@ def workspace_given() -> str | None:
     """The folder that ``--workspace`` names, if it was given."""
     given: str | None = click.get_current_context().find_root().meta.get("walkdown.workspace")
     return given
+
+
+def stack_given() -> str | None:
+    """The stack on AWS whose workspace the command line or the environment names, if it is one."""
+    from walkdown.settings import environment, load_settings
+
+    return load_settings(workspace_given(), {}, environment()).stack
 
 
 def open_app(*, folder: str | None = None, **given: object) -> App:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from click._termui_impl import ProgressBar
 
     from walkdown.ports import Progress
+
+    Words = Callable[[float], str]
 
 LABEL = 44
 """Characters of a phase's name, so that bars stand below each other."""
@@ -24,18 +26,33 @@ QUIET_S = 10.0
 
 
 @contextmanager
-def progress(*, quiet: bool = False) -> Iterator[Progress]:
-    """Progress for the length of a command."""
+def progress(*, quiet: bool = False, in_bytes: bool = False) -> Iterator[Progress]:
+    """Progress for the length of a command; ``in_bytes``: what is counted are bytes."""
+    amount = _megabytes if in_bytes else str
+    rate = _megabytes if in_bytes else _tenths
     if quiet:
         yield Silent()
     elif sys.stderr.isatty():
-        bar = Bar()
+        bar = Bar(amount=amount, rate=rate)
         try:
             yield bar
         finally:
             bar.close()
     else:
-        yield Plain()
+        yield Plain(amount=amount, rate=rate)
+
+
+def _megabytes(count: float) -> str:
+    """Bytes for people.
+
+    >>> _megabytes(12_345_678)
+    '12.3 MB'
+    """
+    return f"{count / 1e6:.1f} MB"
+
+
+def _tenths(count: float) -> str:
+    return f"{count:.1f}"
 
 
 class Silent:
@@ -55,7 +72,8 @@ class Silent:
 class Plain:
     """A line when a phase begins and ends, and every few seconds between."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, amount: Words = str, rate: Words = _tenths) -> None:
+        self._amount, self._rate = amount, rate
         self._what, self._total, self._done = "", 0, 0
         self._began = self._said = 0.0
 
@@ -63,7 +81,7 @@ class Plain:
         """A line for a phase that has a length."""
         self._what, self._total, self._done = what, total or 0, 0
         self._began = self._said = time.monotonic()
-        click.echo(f"{what}{f': {total}' if total else ''}", err=True)
+        click.echo(f"{what}{f': {self._amount(total)}' if total else ''}", err=True)
 
     def advance(self, count: int = 1) -> None:
         """Count, and say so now and then."""
@@ -73,8 +91,9 @@ class Plain:
             self._said = now
             rate = self._done / max(now - self._began, 1e-9)
             left = (self._total - self._done) / max(rate, 1e-9)
+            done, total = self._amount(self._done), self._amount(self._total)
             click.echo(
-                f"{self._what}: {self._done} of {self._total}, {rate:.1f}/s, {left:.0f} s left",
+                f"{self._what}: {done} of {total}, {self._rate(rate)}/s, {left:.0f} s left",
                 err=True,
             )
 
@@ -86,21 +105,22 @@ class Plain:
 class Bar:
     """A bar for each phase, with position, rate and time left."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, amount: Words = str, rate: Words = _tenths) -> None:
+        self._amount, self._rate = amount, rate
         self._bar: ProgressBar[str] | None = None
+        self._total = 0
         self._began, self._done = 0.0, 0
 
     def start(self, what: str, total: int | None) -> None:
         """Close the bar of the phase before and open one."""
         self.close()
-        self._began, self._done = time.monotonic(), 0
+        self._began, self._done, self._total = time.monotonic(), 0, total or 0
         if total:
             self._bar = click.progressbar(
                 length=total,
                 label=f"{what:<{LABEL}}",
                 file=sys.stderr,
-                show_pos=True,
-                item_show_func=lambda rate: rate,
+                item_show_func=lambda shown: shown,
                 width=24,
             )
             self._bar.__enter__()
@@ -110,7 +130,8 @@ class Bar:
         self._done += count
         rate = self._done / max(time.monotonic() - self._began, 1e-9)
         if self._bar is not None:
-            self._bar.update(count, f"{rate:.1f}/s")
+            position = f"{self._amount(self._done)}/{self._amount(self._total)}"
+            self._bar.update(count, f"{position} {self._rate(rate)}/s")
 
     def note(self, text: str) -> None:
         """A line of its own; the bar is drawn anew below it."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from walkdown.cli.options import open_app, workspace_option
+
+if TYPE_CHECKING:
+    from walkdown.types import ModelVersion
 
 
 @click.command()
@@ -100,7 +104,12 @@ def report(inspection: str | None, out: str | None, open_it: bool) -> None:
     folder = Path(out) if out else app.home.parent / "reports" / found.id
     with progress() as bar:
         page = write_report(
-            found, results_of(app, found), blobs=app.blobs, out=folder, progress=bar
+            found,
+            results_of(app, found),
+            blobs=app.blobs,
+            out=folder,
+            progress=bar,
+            original=app.original,
         )
     click.echo(str(page))
     if open_it:
@@ -178,10 +187,18 @@ def models(name: str | None, as_json: bool) -> None:
                        "facts": dict(v.facts)})  # fmt: skip
     elif versions:
         rows = [
-            (v.label, ", ".join(v.aliases) or "-", f"{v.created_at:%Y-%m-%d %H:%M} UTC",
+            (_label(v), ", ".join(v.aliases) or "-", f"{v.created_at:%Y-%m-%d %H:%M} UTC",
              v.facts.get("normal images", "-"), v.facts.get("threshold", "-"), v.digest[:12])
             for v in versions
         ]  # fmt: skip
         table(rows, header=("model", "aliases", "made", "images", "threshold", "digest"))
     else:
         click.echo("no models yet; make one: walkdown train NAME --normal FOLDER")
+
+
+def _label(version: ModelVersion) -> str:
+    """What people call it; in a stack, also what its results call it, where that differs."""
+    from walkdown.app.versions import DEPLOYED_AS
+
+    told = version.facts.get(DEPLOYED_AS, version.label)
+    return version.label if told == version.label else f"{version.label} (in results {told})"
