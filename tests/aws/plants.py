@@ -75,7 +75,7 @@ class Plant:
         for key, data in photos.items():
             s3.put_object(Bucket=bucket, Key=key, Body=data)
 
-    def run(self, photos: Mapping[str, bytes], *, timeout_s: float = 120.0) -> dict[str, Result]:
+    def run(self, photos: Mapping[str, bytes], *, timeout_s: float = 300.0) -> dict[str, Result]:
         """Put photographs, wait until nothing is left to do, and return their results."""
         self.put(photos)
         self.aws.settle(timeout_s=timeout_s)
@@ -144,7 +144,7 @@ class Events:
         url = self.stack.outputs["IntakeQueueUrl"]
         self.stack.aws.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
         if settle:
-            self.stack.aws.settle(timeout_s=120)
+            self.stack.aws.settle(timeout_s=300)
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def test_an_execution_that_runs_keeps_its_plan_and_its_functions(stack: Plant) -
     deploy(stack.place, "poles.yaml", "--parameter", "LookMemory=2048")
     assert stack.place.executions()[-1]["status"] == "RUNNING"
     wait.unlink()
-    stack.aws.settle(timeout_s=120)
+    stack.aws.settle(timeout_s=300)
     after, before = stack.run(AFTER), stack.results(BEFORE)
     assert set(before) == set(BEFORE)
     assert set(after) == set(AFTER)
