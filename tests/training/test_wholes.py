@@ -95,3 +95,19 @@ def test_of_many_vectors_some_are_kept() -> None:
     kept = wholes.kept([np.full((2, 3), i, np.float32) for i in range(700)])
     assert kept.shape == (wholes.KEPT, 3)
     assert (kept[0, 0], kept[-1, 0]) == (0, 699)
+
+
+def test_held_out_photographs_are_left_over_as_much_as_new_ones() -> None:
+    """By components of 19 in 20 of the others; what they learned from would be left over less."""
+    spread = RNG.normal(size=(12, 40))
+    normal = (RNG.normal(size=(60, 12)) @ spread + RNG.normal(size=(60, 40))).astype(np.float32)
+    new = (RNG.normal(size=(300, 12)) @ spread + RNG.normal(size=(300, 40))).astype(np.float32)
+    learned = wholes.components(normal)
+    assert learned is not None
+    of_new = np.mean([learned.left_over(one) for one in new])
+    held_out = wholes.held_out([one[None] for one in normal])
+    assert np.mean([left for left in held_out if left is not None]) == pytest.approx(
+        of_new, rel=0.03
+    )
+    known = np.mean([learned.left_over(one) for one in normal])
+    assert known < 0.97 * of_new

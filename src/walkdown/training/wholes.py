@@ -35,6 +35,9 @@ EXPLAINED: Final = 0.9
 SAY: Final = 0.5
 """How much say it gets, where the bank has 1."""
 
+FOLDS: Final = 20
+"""In which photographs are held out."""
+
 KEPT: Final = 1000
 """Vectors that a model keeps, for normal photographs that are added later."""
 
@@ -61,6 +64,23 @@ def components(vectors: NDArray[np.float32]) -> Components | None:
     shares = np.cumsum(spread**2) / max(float(np.sum(spread**2)), 1e-12)
     count = int(np.searchsorted(shares, EXPLAINED)) + 1
     return Components(mean.astype(np.float32), axes[:count].astype(np.float32))
+
+
+def held_out(vectors: Sequence[NDArray[np.float32]]) -> list[float | None]:
+    """What of each photograph the others' components leave over, by its (copies, v) vectors.
+
+    In many folds, since the fewer photographs the components know, the more they leave over: the
+    five of a cross-fitted bank would make normal photographs look odder than new ones will.
+    """
+    folds = min(FOLDS, len(vectors))
+    found: list[float | None] = [None] * len(vectors)
+    for fold in range(folds):
+        learned = components(
+            np.concatenate([own for i, own in enumerate(vectors) if i % folds != fold])
+        )
+        for i in range(fold, len(vectors), folds):
+            found[i] = learned.left_over(vectors[i][0]) if learned else None
+    return found
 
 
 def kept(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
