@@ -32,7 +32,15 @@ from walkdown.app.versions import open_version
 from walkdown.cli.progress import Silent
 from walkdown.evaluate.metrics import auroc
 from walkdown.parallel import ordered_map
-from walkdown.training import anomalies, choosing, crossfit, judging, memory_bank, preferring
+from walkdown.training import (
+    anomalies,
+    choosing,
+    crossfit,
+    judging,
+    memory_bank,
+    preferring,
+    wholes,
+)
 from walkdown.training.anomalies import Labelled
 from walkdown.training.crossfit import Learned, Looker
 from walkdown.training.extraction import Work, extract
@@ -45,6 +53,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from walkdown.models.memory_bank import Session
+    from walkdown.models.whole import Whole
     from walkdown.training import graph
     from walkdown.training.choosing import Candidate, Choice
     from walkdown.training.memory_bank import Course, Options
@@ -131,7 +140,8 @@ class Set:
         pool, key = np.concatenate([course.images[i].patches for i in normal]), tuple(normal)
         if key not in self.judges:
             self.judges[key], _ = course.banks.choose(pool)
-        return Learned(self.judges[key], course.lesson(self.judges[key], pool, bad))
+        lesson = course.lesson(self.judges[key], pool, bad)
+        return Learned(self.judges[key], lesson, course.whole(normal))
 
     def draw(self, seed: int) -> Draw:
         """Learn from some anomalies, judge the others and test/good."""
@@ -145,23 +155,31 @@ class Set:
             worst_cells=course.worst_cells,
             folds=self.options.folds,
             at_most=self.options.calibrate,
+            channels=course.channels,
         )
+        everything = self.learn(course, range(len(course.images)), range(len(chosen)))
+        whole = wholes.weighed(everything.whole, normal, course.channels)
+        normal, bad = wholes.judged(whole, normal), wholes.judged(whole, bad)
         evaluation, at = evaluated(normal, bad)
         assert evaluation is not None
-        everything = self.learn(course, range(len(course.images)), range(len(chosen)))
         good, rest_raw = (
-            self._raw(everything, [ref(f) for f in files])
+            self._raw(everything, whole, [ref(f) for f in files])
             for files in (self.files.good, [self.files.bad[i] for i in rest])
         )
         told, alone = (auroc([g[w] for g in good], [b[w] for b in rest_raw]) for w in (at, 0))
         raw = tuple(scores[at] for scores in (*good, *rest_raw))
         return Draw(self.name, seed, len(chosen), told, alone, evaluation.weight, raw)
 
-    def _raw(self, learned: Learned, refs: Sequence[ImageRef]) -> list[tuple[float, ...]]:
+    def _raw(
+        self, learned: Learned, whole: Whole | None, refs: Sequence[ImageRef]
+    ) -> list[tuple[float, ...]]:
         session = judging.open_judge(learned.judge)
-        looker = Looker(self.work.extractor, session, learned, self.course.worst_cells)
+        looker = Looker(
+            self.work.extractor, session, learned, self.course.worst_cells, self.course.channels
+        )
         photo = self.work.extractor.photo
-        return list(ordered_map(lambda one: looker(photo(one)), refs, workers=WORKERS))
+        found = list(ordered_map(lambda one: looker(photo(one)), refs, workers=WORKERS))
+        return [one.raw for one in wholes.judged(whole, found)]
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from walkdown.models.bank import Head
 from walkdown.training import graph
-from walkdown.training.crossfit import WEIGHTS, Learned, cross_fit
+from walkdown.training.crossfit import WEIGHTS, Judged, Learned, cross_fit
 from walkdown.training.judging import Banks
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def test_one_seed_one_outcome_whatever_the_threads(shelf: Shelf, workers: int) -
     def learn(normal: list[int], anomalies: list[int]) -> Learned:
         return Learned(Banks((3,), 10, sum(normal)).choose(pool)[0], None)
 
-    kwargs = {"worst_cells": 3, "folds": 3, "at_most": 99}
-    one = cross_fit(refs, [], learn, shelf.means(workers=1), **kwargs)
-    assert one == cross_fit(refs, [], learn, shelf.means(workers=workers), **kwargs)
+    def judged(workers: int) -> tuple[list[Judged], list[Judged]]:
+        work = shelf.means(workers=workers)
+        return cross_fit(refs, [], learn, work, worst_cells=3, folds=3, at_most=99)
+
+    assert judged(1) == judged(workers)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from walkdown.models.looking import CELL_PX
+from walkdown.models.whole import Components, Whole
 from walkdown.types import Nearest, Region
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Bank:
     """Rows (m, d) in the scaled space, their origins, and what labels taught, where there are any.
 
     ``origin`` is (m, 5) int: number of the image, and the tile's box (x, y, w, h) in its px.
+    ``wholes`` are (n, v) vectors that ``whole`` was learned from.
     """
 
     shift: NDArray[np.float32]
@@ -88,6 +90,8 @@ class Bank:
     picture: str = ""
     types: Types | None = None
     head: Head | None = None
+    whole: Whole | None = None
+    wholes: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, data: bytes, card: Mapping[str, Any], picture: str) -> Bank:
@@ -101,6 +105,12 @@ class Bank:
         head = None
         if card["head"]:
             head = Head(found["head_weights"], float(found["head_bias"]))
+        whole = None
+        if card["whole"]:
+            said = card["whole"]
+            learned = Components(found["whole_mean"], found["whole_axes"])
+            first, last = (int(at) for at in said["channels"])
+            whole = Whole(learned, float(said["factor"]), float(said["usual"]), (first, last))
         return cls(
             shift=found["shift"],
             scale=found["scale"],
@@ -111,6 +121,8 @@ class Bank:
             picture=picture,
             types=types,
             head=head,
+            whole=whole,
+            wholes=found["wholes"] if whole else None,
         )
 
     def packed(self) -> bytes:
@@ -122,13 +134,22 @@ class Bank:
             arrays |= {name: getattr(self.types, name) for name in ("project", "means", "reach")}
         if self.head:
             arrays |= {"head_weights": self.head.weights, "head_bias": np.array(self.head.bias)}
+        if self.whole and self.wholes is not None:
+            learned = self.whole.components
+            arrays |= {"whole_mean": learned.mean, "whole_axes": learned.axes}
+            arrays |= {"wholes": self.wholes}
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
 
     def facts(self) -> dict[str, Any]:
-        """What the card says of it: names, and whether it has a head."""
+        """What the card says of it: names, whether it has a head, the say of the whole."""
+        whole = None
+        if self.whole:
+            say = {"factor": self.whole.factor, "usual": self.whole.usual}
+            whole = say | {"channels": list(self.whole.channels)}
         return {
+            "whole": whole,
             "images": list(self.images),
             "types": list(self.types.names) if self.types else [],
             "head": self.head is not None,

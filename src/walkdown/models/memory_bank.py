@@ -20,6 +20,7 @@ from walkdown.evaluate import scores
 from walkdown.imaging.regions import regions
 from walkdown.models.bank import Bank
 from walkdown.models.looking import CELL_PX, InputSize, counting, scaled
+from walkdown.models.whole import quarters
 from walkdown.types import HeatMap, ModelInfo, Photo, Prediction, Region, Verdict
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from walkdown.models.artefact import Artefact
     from walkdown.models.looking import Window
+    from walkdown.models.whole import Whole
 
 
 class Session(Protocol):
@@ -111,7 +113,13 @@ class MemoryBank:
 
     def _predict_one(self, photo: Photo) -> Prediction:
         try:
-            seen = look(self._session, photo, self.size, worst_cells=self._worst_cells)
+            seen = look(
+                self._session,
+                photo,
+                self.size,
+                worst_cells=self._worst_cells,
+                whole=self._bank.whole,
+            )
         except Exception as e:  # onnxruntime raises bare types of its own
             return _failed(f"model {self._info.label} failed on this image: {e}")
         if not (math.isfinite(seen.raw) and np.isfinite(seen.cells).all()):
@@ -167,13 +175,26 @@ def open_graph(graph: bytes, *, threads: int) -> Session:
     return session
 
 
-def look(session: Session, photo: Photo, size: InputSize, *, worst_cells: int) -> Look:
-    """What the graph sees in one photo, tile by tile where it is looked at in tiles."""
+def look(
+    session: Session,
+    photo: Photo,
+    size: InputSize,
+    *,
+    worst_cells: int,
+    whole: Whole | None = None,
+) -> Look:
+    """What the graph sees in one photo, tile by tile where it is looked at in tiles.
+
+    ``whole`` is what the graph adds to the raw score of a photo in one piece.
+    """
     image = scaled(photo, size)
     height, width = image.shape[1:3]
     windows = size.windows(width, height)
     cells = np.empty((height // CELL_PX, width // CELL_PX), dtype=np.float32)
     patches: dict[tuple[int, int], NDArray[np.float32]] = {}
+    keep = counting(photo, (height, width))
+    in_parts = len(windows) > 1 or keep is not None
+    cores = []
     raw = math.nan
     for window in windows:
         found = session.run(["raw_score", "cells", "patches"], {"image": window.of_image(image)})
@@ -181,12 +202,25 @@ def look(session: Session, photo: Photo, size: InputSize, *, worst_cells: int) -
         core = found[1][0][window.core]
         cells[window.of_grid] = core
         patches |= _worst_patches(core, found[2], window)
-    keep = counting(photo, (height, width))
+        if whole and in_parts:
+            cores.append((window.of_grid, _deep(found[2], window, whole)))
     if keep is not None:
         cells *= keep
-    if len(windows) > 1 or keep is not None:
+    if in_parts:
         raw = raw_score(cells, worst_cells)
+        if whole:
+            channels = 0, whole.channels[1] - whole.channels[0]
+            vector = quarters(cores, cells.shape, channels=channels, keep=keep)
+            raw = max(0.0, raw + whole(vector))
     return Look(raw, cells, patches)
+
+
+def _deep(patches: NDArray[np.float32], window: Window, whole: Whole) -> NDArray[np.float32]:
+    """The (c, rows, columns) of a window's core that a photo is known by as a whole."""
+    grid = patches[slice(*whole.channels)].reshape(
+        -1, window.height // CELL_PX, window.width // CELL_PX
+    )
+    return grid[:, *window.core].copy()
 
 
 def raw_score(cells: NDArray[np.float32], worst_cells: int) -> float:

@@ -18,7 +18,7 @@ from walkdown.evaluate import scores, thresholds
 from walkdown.models import artefact, memory_bank
 from walkdown.models.bank import Bank
 from walkdown.models.looking import CELL_PX, InputSize
-from walkdown.training import backbones, coreset, graph, pictures
+from walkdown.training import backbones, coreset, graph, pictures, wholes
 from walkdown.training.choosing import Candidate, Choice, Figure
 from walkdown.training.crossfit import Learned, cross_fit
 from walkdown.training.demands import Demand
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from walkdown.models.artefact import Artefact
+    from walkdown.models.whole import Components, Whole
     from walkdown.ports import Progress
     from walkdown.training.crossfit import Judged
     from walkdown.training.extraction import Image, Load
@@ -65,6 +66,19 @@ class Base:
     def judge(self, rows: NDArray[np.float32]) -> graph.Judge:
         """Its scaling and head, over other rows."""
         return graph.Judge(self.scaling, rows, self.bank.head)
+
+    def components(self, images: Sequence[Image]) -> Components | None:
+        """What its photographs and these are like as a whole, where the model looks at that."""
+        if self.bank.wholes is None:
+            return None
+        return wholes.components(
+            np.concatenate([self.bank.wholes, *(image.wholes for image in images)])
+        )
+
+    def whole(self, images: Sequence[Image]) -> Whole | None:
+        """The same with the say that it has in the model."""
+        learned, old = self.components(images), self.bank.whole
+        return replace(old, components=learned) if learned and old else None
 
 
 def extend(
@@ -222,8 +236,9 @@ def _held_out(base: Base, images: list[Image], options: Options, work: Work) -> 
     share = min(1.0, len(base.scores) / max(1, len(base.normal)))
 
     def learn(normal: list[int], _: list[int]) -> Learned:
-        rows, _chosen_at = _chosen(base, [images[i] for i in normal], options)
-        return Learned(base.judge(rows), None)
+        others = [images[i] for i in normal]
+        rows, _chosen_at = _chosen(base, others, options)
+        return Learned(base.judge(rows), None, base.components(others))
 
     judged, _ = cross_fit(
         [image.ref for image in images],
@@ -233,8 +248,9 @@ def _held_out(base: Base, images: list[Image], options: Options, work: Work) -> 
         worst_cells=base.worst_cells,
         folds=options.folds,
         at_most=max(1, min(options.calibrate, round(share * len(images)))),
+        channels=base.bank.whole.channels if base.bank.whole else None,
     )
-    return judged
+    return wholes.judged(base.bank.whole, judged)
 
 
 def _calibrated(base: Base, judged: Sequence[Judged], demand: Demand) -> Calibration:
@@ -259,18 +275,27 @@ def _packed(
         rows=rows,
         origin=_origins(base.bank, images)[chosen],
         images=(*base.bank.images, *(image.ref.name for image in images)),
+        whole=base.whole(images),
+        wholes=_wholes(base.bank, images),
     )
     candidate = base.choice.candidate
-    whole = graph.detector(
-        trunk(candidate), candidate.features, base.judge(rows), worst_cells=base.worst_cells
+    judge = replace(base.judge(rows), whole=bank.whole)
+    detector = graph.detector(
+        trunk(candidate), candidate.features, judge, worst_cells=base.worst_cells
     )
     files = {
-        memory_bank.GRAPH: whole,
+        memory_bank.GRAPH: detector,
         memory_bank.BANK: bank.packed(),
         memory_bank.PICTURE: _picture(base, bank, images, chosen, work),
     }
     card = _card(base, images, calibration, demand) | bank.facts()
     return artefact.pack(memory_bank.KIND, card, files)
+
+
+def _wholes(bank: Bank, images: Sequence[Image]) -> NDArray[np.float32] | None:
+    if bank.wholes is None:
+        return None
+    return wholes.kept([bank.wholes, *(image.wholes for image in images)])
 
 
 def _origins(bank: Bank, images: Sequence[Image]) -> NDArray[np.int32]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from walkdown.errors import ImageError
 from walkdown.models.looking import CELL_PX, counting, scaled
+from walkdown.models.whole import quarters
 from walkdown.parallel import ordered_map
 from walkdown.training import variants
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from walkdown.models.looking import InputSize, Window
     from walkdown.models.memory_bank import Session
+    from walkdown.models.whole import Part
     from walkdown.ports import Progress
     from walkdown.training.anomalies import Anomaly
     from walkdown.types import ImageRef, Photo
@@ -38,6 +40,7 @@ class Image:
     """What is kept of a photograph: how many cells it has, and some of its patches, (n, d).
 
     ``origin`` is (n, 4) int32: the box of the cell that each shows, in px of the photograph.
+    ``wholes`` is (copies, v): what `models.whole.quarters` gives of it, and of each copy.
     """
 
     ref: ImageRef
@@ -45,15 +48,29 @@ class Image:
     cells: int
     patches: NDArray[np.float32]
     origin: NDArray[np.int32]
+    wholes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Some:
+    """Some (n, d) patches of an image, their numbers in its grid, and its vector as a whole."""
+
+    patches: NDArray[np.float32]
+    numbers: NDArray[np.intp]
+    whole: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Extractor:
-    """Gives the raw patches of photographs; thread-safe."""
+    """Gives the raw patches of photographs; thread-safe.
+
+    ``channels`` are those of a patch that say what a photograph is like as a whole.
+    """
 
     session: Session
     load: Load
     size: InputSize
+    channels: tuple[int, int] | None = None
 
     def photo(self, ref: ImageRef) -> Photo:
         """A photograph at about the size that is looked at. Raises `ImageError`."""
@@ -73,7 +90,7 @@ class Extractor:
 
     def some(
         self, image: NDArray[np.uint8], among: NDArray[np.bool_], quota: int, seed: tuple[int, ...]
-    ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    ) -> Some:
         """Random (n, d) patches of an image, at most ``quota``, and their numbers in its grid.
 
         ``among`` (rows * columns,) says which cells may be taken.
@@ -82,12 +99,23 @@ class Extractor:
         chosen = np.zeros(rows * columns, dtype=bool)
         chosen[np.random.default_rng(seed).permutation(np.flatnonzero(among))[:quota]] = True
         numbers = np.arange(rows * columns).reshape(rows, columns)
-        parts = []
+        parts, vectors = [], []
         for window, patches in self.windows(image):
             wanted = chosen[numbers[window.of_grid]]
             parts.append((patches[:, wanted].T, numbers[window.of_grid][wanted]))
+            if self.channels is not None:
+                # A copy of that part alone: the window's patches must not stay.
+                vectors.append((window.of_grid, patches[slice(*self.channels)].copy()))
         found = np.ascontiguousarray(np.concatenate([part for part, _ in parts]))
-        return found, np.concatenate([at for _, at in parts])
+        counts = among.reshape(rows, columns).astype(np.float32)
+        return Some(found, np.concatenate([at for _, at in parts]), self._whole(vectors, counts))
+
+    def _whole(self, parts: list[Part], counts: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.channels is None:
+            return np.zeros(0, np.float32)
+        of = 0, self.channels[1] - self.channels[0]
+        rows, columns = counts.shape
+        return quarters(parts, (rows, columns), channels=of, keep=counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +179,18 @@ def _image(ref: ImageRef, photo: Photo, number: int, work: Work) -> Image:
     counts = np.ones(rows * columns, bool) if keep is None else keep.ravel() >= COUNTS
     looks = ("", *work.copies)
     quota = -(-work.quota // len(looks))
-    patches, origins = [], []
+    patches, origins, wholes = [], [], []
     for at, copy in enumerate(looks):
         cells = variants.cells_of(rows, columns, copy)
         seed = (work.seed, number, at)
         changed = variants.changed(image, copy)
-        found, numbers = work.extractor.some(changed, counts[cells], quota, seed)
-        patches.append(found)
-        origins.append(cells[numbers])
+        found = work.extractor.some(changed, counts[cells], quota, seed)
+        patches.append(found.patches)
+        origins.append(cells[found.numbers])
+        wholes.append(found.whole)
     origin = _boxes(np.concatenate(origins), (rows, columns), (photo.width_px, photo.height_px))
-    return Image(ref, photo.content, rows * columns, np.concatenate(patches), origin)
+    every = np.concatenate(patches)
+    return Image(ref, photo.content, rows * columns, every, origin, np.stack(wholes))
 
 
 def _boxes(

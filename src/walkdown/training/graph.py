@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from walkdown.models.bank import Head
+    from walkdown.models.whole import Whole
     from walkdown.training.backbones import Trunk
 
 GRID = 16
@@ -77,11 +78,15 @@ def scaling_of(patches: NDArray[np.float32], channels: tuple[int, ...]) -> Scali
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judge:
-    """What patches are judged by: scaling, the bank's (m, d) rows in the scaled space, a head."""
+    """What patches are judged by: scaling, the bank's (m, d) rows in the scaled space, a head.
+
+    ``whole`` is what a photograph as a whole adds to the raw score; it says nothing of patches.
+    """
 
     scaling: Scaling
     rows: NDArray[np.float32]
     head: Head | None = None
+    whole: Whole | None = None
 
 
 def extractor(trunk: Trunk, features: Features, *, grid_px: int = GRID) -> bytes:
@@ -113,18 +118,19 @@ def detector(
 
     ``cells`` is (n, h/16, w/16), or h and w by another ``grid_px``: Euclidean distance to the
     nearest row plus what a head adds, no less than 0. ``raw_score`` is (n,): the mean over the
-    ``worst_cells`` largest of an image (all cells of a smaller grid). ``patches`` is
-    (d, n * cells): the raw features.
+    ``worst_cells`` largest of an image (all cells of a smaller grid), and what the image adds as a
+    whole; no less than 0. ``patches`` is (d, n * cells): the raw features.
     """
     graph = _Graph(grid_px)
     graph.look(trunk, features)
-    graph.score(graph.judge(by), trunk, worst_cells)
+    graph.score(graph.judge(by), trunk, worst_cells, by.whole)
     outputs = {"raw_score": ["n"], "cells": ["n", "rows", "columns"], _PATCHES: ["d", "all"]}
     return graph.build(_IMAGE, outputs)
 
 
 _IMAGE = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", "h", "w", 3])
 _PATCHES = "patches"
+_JOINED = "joined"
 
 
 class _Graph:
@@ -162,7 +168,7 @@ class _Graph:
         ]
         depth = sum(trunk.channels[level] for level in levels)
         flat = self.constant("flat", np.array([depth, -1]))
-        joined = self.node("Concat", maps, axis=1)
+        joined = self.node("Concat", maps, _JOINED, axis=1)
         self.node("Reshape", [self.node("Transpose", [joined], perm=[1, 0, 2, 3]), flat], _PATCHES)
 
     def _on_grid(self, name: str, stride: int, side: int) -> str:
@@ -205,7 +211,7 @@ class _Graph:
         value = self.node("Gemm", [weights, cut, bias])
         return self.node("Squeeze", [value, self.constant("first", np.array([0]))])
 
-    def score(self, values: str, trunk: Trunk, worst_cells: int) -> None:
+    def score(self, values: str, trunk: Trunk, worst_cells: int, whole: Whole | None) -> None:
         """From values to cells and the raw score."""
         at = next(level for level, stride in trunk.strides.items() if stride == self._grid_px)
         shape = self.node("Shape", [trunk.outputs[at]])
@@ -217,7 +223,43 @@ class _Graph:
         size = self.node("Gather", [self.node("Shape", [rows]), self.constant("1", np.array([1]))])
         count = self.node("Min", [size, self.constant("worst", np.array([worst_cells]))])
         self._nodes.append(helper.make_node("TopK", [rows, count], ["worst", "worst_at"], axis=1))
-        self.node("ReduceMean", ["worst"], "raw_score", axes=[1], keepdims=0)
+        if whole is None:
+            self.node("ReduceMean", ["worst"], "raw_score", axes=[1], keepdims=0)
+            return
+        worst = self.node("ReduceMean", ["worst"], axes=[1], keepdims=0)
+        total = self.node("Add", [worst, self._whole(whole)])
+        self.node("Max", [total, self.constant("none", 0.0)], "raw_score")
+
+    def _whole(self, whole: Whole) -> str:
+        """From the maps to what (n,) images add as a whole: see `models.whole`."""
+        learned = whole.components
+        off = self.node("Sub", [self._quarters(whole), self.constant("mean", learned.mean[None])])
+        along = self.node("MatMul", [off, self.constant("axes", learned.axes.T)])
+        squares = [
+            self.node("ReduceSumSquare", [name], axes=[1], keepdims=0) for name in (off, along)
+        ]
+        square = self.node("Max", [self.node("Sub", squares), self.constant("no_less", 0.0)])
+        beyond = self.node(
+            "Sub", [self.node("Sqrt", [square]), self.constant("usual", whole.usual)]
+        )
+        return self.node("Mul", [beyond, self.constant("factor", whole.factor)])
+
+    def _quarters(self, whole: Whole) -> str:
+        """The (n, 4 * channels) means over the quarters of the images' deep maps."""
+        first, last = (self.constant(f"channel_{at}", np.array([at])) for at in whole.channels)
+        axis = {at: self.constant(f"axis_{at}", np.array([at])) for at in (1, 2, 3)}
+        deep = self.node("Slice", [_JOINED, first, last, axis[1]])
+        shape = self.node("Shape", [deep])
+        start, two = self.constant("0", np.array([0])), self.constant("2", np.array([2]))
+        ends = {at: self.node("Gather", [shape, axis[at]]) for at in (2, 3)}
+        half = {at: self.node("Div", [ends[at], two]) for at in (2, 3)}
+        means = []
+        for upper, lower in ((start, half[2]), (half[2], ends[2])):
+            rows = self.node("Slice", [deep, upper, lower, axis[2]])
+            for left, right in ((start, half[3]), (half[3], ends[3])):
+                part = self.node("Slice", [rows, left, right, axis[3]])
+                means.append(self.node("ReduceMean", [part], axes=[2, 3], keepdims=0))
+        return self.node("Concat", means, axis=1)
 
     def _nearest(self, scaled: str, bank: NDArray[np.float32]) -> str:
         """sqrt(|f|^2 + min over rows b of (|b|^2 - 2 b.f)), by blocks of rows."""

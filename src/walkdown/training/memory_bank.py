@@ -27,6 +27,7 @@ from walkdown.training import (
     pictures,
     planting,
     preferring,
+    wholes,
 )
 from walkdown.training.crossfit import WEIGHTS, Learned, cross_fit
 from walkdown.training.demands import Demand
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from walkdown.evaluate.threshold import Threshold
     from walkdown.models.artefact import Artefact
     from walkdown.models.bank import Head
+    from walkdown.models.whole import Components, Whole
     from walkdown.ports import Progress
     from walkdown.training.anomalies import Anomaly, Labelled
     from walkdown.training.choosing import Candidate, Choice
@@ -200,7 +202,18 @@ class Course:
         """A judge of these photographs, and what these anomalies have that it does not know."""
         pool = np.concatenate([self.images[i].patches for i in normal])
         judge, _ = self.banks.choose(pool)
-        return Learned(judge, self.lesson(judge, pool, anomalies))
+        return Learned(judge, self.lesson(judge, pool, anomalies), self.whole(normal))
+
+    def whole(self, normal: Sequence[int]) -> Components | None:
+        """What these photographs are like as a whole; nothing is said of a few."""
+        if self.channels is None or len(self.images) < wholes.MIN_IMAGES:
+            return None
+        return wholes.components(np.concatenate([self.images[i].wholes for i in normal]))
+
+    @property
+    def channels(self) -> tuple[int, int] | None:
+        """Of a patch those that a photograph is known by as a whole."""
+        return wholes.channels_of(self.choice.candidate.features)
 
     def lesson(self, judge: graph.Judge, pool: Patches, anomalies: Sequence[int]) -> Head | None:
         """What these anomalies have that normal ``pool`` has not; of none nothing is learned."""
@@ -221,13 +234,28 @@ def _finish(course: Course, options: Options, work: Work, left_out: list[tuple[s
         worst_cells=course.worst_cells,
         folds=options.folds,
         at_most=options.calibrate,
+        channels=course.channels,
     )
+    # Before the whole is added: one photograph that is far off must not be hidden by the spread.
+    odd = thresholds.odd_ones([one.raw[0] for one in normal])
+    normal = _as_wholes(normal, course)
+    whole = wholes.weighed(course.whole(range(len(images))), normal, course.channels)
+    normal, bad = wholes.judged(whole, normal), wholes.judged(whole, bad)
     evaluation, at = _evaluate(normal, bad)
-    calibration = _calibrate(normal, bad, at, options.demand)
+    calibration = _calibrate(normal, bad, at, options.demand, odd)
     work.progress.start("building the model", 1)
-    packed = _packed(course, calibration, evaluation, options, work)
+    packed = _packed(course, calibration, evaluation, whole, options, work)
     work.progress.advance()
     return Fit(packed, len(images), course.choice, calibration, evaluation, tuple(left_out))
+
+
+def _as_wholes(normal: Sequence[Judged], course: Course) -> list[Judged]:
+    """Photographs with what the components of nearly all others leave over of them."""
+    if course.whole(range(len(course.images))) is None:
+        return list(normal)
+    left = wholes.held_out([image.wholes for image in course.images])
+    of = {image.ref.name: left[i] for i, image in enumerate(course.images)}
+    return [replace(one, left_over=of[one.name]) for one in normal]
 
 
 def _evaluate(normal: Sequence[Judged], bad: Sequence[Judged]) -> tuple[Evaluation | None, int]:
@@ -243,10 +271,10 @@ def _evaluate(normal: Sequence[Judged], bad: Sequence[Judged]) -> tuple[Evaluati
 
 
 def _calibrate(
-    normal: Sequence[Judged], bad: Sequence[Judged], at: int, demand: Demand
+    normal: Sequence[Judged], bad: Sequence[Judged], at: int, demand: Demand, odd: list[int]
 ) -> Calibration:
     raw = [judged.raw[at] for judged in normal]
-    odd = thresholds.odd_ones(raw)
+    odd = odd or thresholds.odd_ones(raw)
     threshold = demand.threshold(raw, [judged.raw[at] for judged in bad], odd)
     return Calibration(threshold, tuple(sorted(raw)), tuple((normal[i].name, raw[i]) for i in odd))
 
@@ -255,6 +283,7 @@ def _packed(
     course: Course,
     calibration: Calibration,
     evaluation: Evaluation | None,
+    whole: Whole | None,
     options: Options,
     work: Work,
 ) -> Artefact:
@@ -265,6 +294,7 @@ def _packed(
     lesson = course.lesson(judge, pool, range(len(course.anomalies)))
     if evaluation and evaluation.weight and lesson:
         judge = replace(judge, head=lesson.times(evaluation.weight))
+    judge = replace(judge, whole=whole)
     types = labelled_anomalies.types(course.anomalies, judge)
     origin[:, 1:] = pictures.tile_boxes(origin[:, 1:], CELL_PX)
     bank = Bank(
@@ -276,14 +306,16 @@ def _packed(
         images=tuple(image.ref.name for image in images),
         types=types,
         head=judge.head,
+        whole=whole,
+        wholes=wholes.kept([image.wholes for image in images]),
     )
     refs = [image.ref for image in images]
-    whole = graph.detector(
+    detector = graph.detector(
         trunk(candidate), candidate.features, judge, worst_cells=course.worst_cells
     )
     card = _card(course, calibration, evaluation, options)
     files = {
-        memory_bank.GRAPH: whole,
+        memory_bank.GRAPH: detector,
         memory_bank.BANK: bank.packed(),
         memory_bank.PICTURE: pictures.draw(
             origin, refs, work.extractor.photo, workers=work.workers
@@ -310,7 +342,8 @@ def trunk(candidate: Candidate) -> backbones.Trunk:
 def extractor_of(candidate: Candidate, load: Load) -> Extractor:
     """What extracts a candidate's patches."""
     whole = graph.extractor(trunk(candidate), candidate.features)
-    return Extractor(memory_bank.open_graph(whole, threads=1), load, candidate.size)
+    channels = wholes.channels_of(candidate.features)
+    return Extractor(memory_bank.open_graph(whole, threads=1), load, candidate.size, channels)
 
 
 def _tell(
