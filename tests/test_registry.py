@@ -44,8 +44,8 @@ def test_an_unknown_kind_names_the_known_ones(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(NotFound) as e:
         open_model(pack("missing", {}, {}), label="x")
     assert str(e.value) == (
-        "no installed package provides models of kind 'missing'; known: fake, fake_job, memory_bank, "
-        "theirs"
+        "no installed package provides models of kind 'missing'; "
+        "known: fake, fake_job, memory_bank, theirs"
     )
 
 

@@ -296,7 +296,7 @@ def statement(template: Json, policy: str, sid: str) -> Json:
         (_any_action, gate.broad_statements, "LookPolicy/ReadPhotographs: action s3:Get*"),
         (_any_resource, gate.broad_statements, "RecordPolicy/RecordAtOnce: resource *"),
         (_whole_bucket, gate.broad_statements, "ChoosePolicy/ReadPipelines: resource "),
-        (_any_resource_of_a_role, gate.broad_statements, "DeliverRole/-: resource arn:aws:logs:*:*"),
+        (_any_resource_of_a_role, gate.broad_statements, "DeliverRole/-: resource arn:aws:logs:"),
         (_no_logs, gate.bare_functions, "LookFunction: no logs"),
         (_endless_logs, gate.bare_functions, "DeliverFunction: no retention"),
         (_foreign_role, gate.bare_functions, "PresignFunction: no role"),

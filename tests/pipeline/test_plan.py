@@ -60,6 +60,7 @@ def test_what_can_change_a_result_changes_the_digest(old: str, new: str) -> None
         ("images: true", "images: false"),
         ("  - {to: log, min_severity: high}", "  - {to: log}"),
         ("alerts:\n  - {to: log, min_severity: high}\n", ""),
+        ("decide: last\n", "decide: last\nbudget: {usd_per_month: 50}\n"),
         ("decide: last\n", ""),
         ("decide: last", "# a remark\ndecide: 'last'"),
     ],
@@ -95,7 +96,7 @@ def test_every_field_of_a_pipeline_is_known_to_count_or_not() -> None:
     """A new field must be put into one of the two tests above, and into the digest or not."""
     assert set(PipelineSpec.model_fields) == {
         *("stages", "decide", "asset", "severity", "prepare"),
-        *("name", "source", "outputs", "alerts"),
+        *("name", "source", "outputs", "alerts", "budget"),
     }
     assert set(PrepareSpec.model_fields) == {"max_pixels", "areas", "align"}
 

@@ -39,7 +39,6 @@ class Execution:
     error: str | None = None
     output: str | None = None
 
-
     @property
     def is_over(self) -> bool:
         """Whether it goes on no more by itself."""
