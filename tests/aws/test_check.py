@@ -4,7 +4,9 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -194,6 +196,62 @@ def test_an_address_that_presign_refuses_is_told(tmp_path: Path) -> None:
     checked = live.signed_upload(account(aws, outputs=outputs, wish={"photo": photo}))
     assert checked.state == "failed"
     assert "no pipeline 'cells'" in checked.why
+
+
+class Address(BaseHTTPRequestHandler):
+    """A signed address that notes what it was sent, and refuses what is no image."""
+
+    got: list[tuple[str, str | None, bytes]]
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.got.append((self.path, self.headers["Content-Type"], body))
+        self.send_response(200 if self.headers["Content-Type"] == "image/png" else 400)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    Address.got = []
+    with HTTPServer(("127.0.0.1", 0), Address) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/cells/a.png"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_photograph_is_sent_to_the_address_as_the_address_wants_it(
+    address: str, tmp_path: Path
+) -> None:
+    photo = tmp_path / "a.png"
+    photo.write_bytes(b"photo")
+    asked: list[dict[str, Any]] = []
+
+    def presign(**call: Any) -> dict[str, Any]:
+        asked.append(json.loads(call["Payload"]))
+        headers = {"content-type": asked[0]["content_type"], "content-length": "5"}
+        said = {"url": address, "headers": headers, "key": "cells/a.png"}
+        return {"Payload": io.BytesIO(json.dumps(said).encode())}
+
+    aws = Aws()
+    aws._clients["lambda"] = SimpleNamespace(invoke=presign)
+    aws._clients["s3"] = SimpleNamespace(head_object=lambda **_: {})
+    outputs = {"PresignFunctionName": "plant-Presign"}
+    checked = live.signed_upload(account(aws, outputs=outputs, wish={"photo": photo}))
+    assert checked == passed("a photograph arrived as cells/a.png")
+    assert Address.got == [("/cells/a.png", "image/png", b"photo")]
+    assert asked[0]["size"] == 5
+
+
+def test_what_an_address_refuses_is_told(address: str) -> None:
+    refused = live._sent({"url": address, "headers": {"content-type": "text/plain"}}, b"photo")
+    assert refused is not None
+    assert refused.startswith("400")
+    assert live._sent({"url": "file:///etc/hosts"}, b"") == "it is no address: file:///etc/hosts"
 
 
 def test_the_bill_is_told() -> None:

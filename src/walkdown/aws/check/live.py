@@ -6,6 +6,7 @@ What they put stays, below ``walkdown-check/`` of the pipeline's prefix, as resu
 from __future__ import annotations
 
 import json
+import mimetypes
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,10 @@ def signed_upload(account: Account) -> Checked:
         return skipped(NO_PHOTO)
     name = f"walkdown-check/{uuid4().hex[:8]}{account.wish.photo.suffix.lower()}"
     data = account.wish.photo.read_bytes()
+    # Without a type urllib would send that of a form, and S3 would keep it.
+    kind = mimetypes.guess_type(name)[0] or "image/jpeg"
     given = {"pipeline": account.pipeline().name, "name": name, "size": len(data)}
+    given["content_type"] = kind
     said, problem = account.called("Presign", given)
     if not isinstance(said, dict) or "error" in said:
         return failed(f"presign: {problem or said}")
