@@ -148,7 +148,8 @@ def test_what_was_looked_at_in_two_batches_waits_once() -> None:
     workflow.look(place.work, whole)
     for line in whole.lines:
         workflow.look(place.work, replace(whole, lines=(line,)))
-    assert workflow.choose(place.inspection.id, "confirm", place.blobs)[1] == 2
+    manifest, count = workflow.choose(place.inspection.id, "confirm", place.blobs)
+    assert count == len(place.blobs.get(manifest).splitlines()) == 2
 
 
 def test_known_captures_are_members_without_another_look() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from walkdown.cli.describe import describe
-from walkdown.cli.output import echo_json, left_out_json, result_json
+from walkdown.cli.output import echo_json, left_out_json, result_json, table
 from walkdown.stores.memory import MemoryBlobs
 from walkdown.types import (
     Exif,
@@ -122,3 +122,8 @@ def test_people_are_told_the_nearest_normal_image() -> None:
     )
     told = [line for line in describe(found, str) if "nearest" in line]
     assert told == ["      nearest normal: good/caf\\xe9.png at x 9, y 8, 7 x 6 px"]
+
+
+def test_a_table_without_columns_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    table([], header=())
+    assert capsys.readouterr().out == ""

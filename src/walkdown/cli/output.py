@@ -58,7 +58,9 @@ def shown(name: str) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], *, header: Sequence[str]) -> None:
-    """Columns as wide as their widest cell; the last one is not padded."""
+    """Columns as wide as their widest cell; the last one is not padded. Nothing without columns."""
+    if not header:
+        return
     lines = [list(header), *[list(r) for r in rows]]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     for line in lines:
