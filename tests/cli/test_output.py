@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from walkdown.cli import output
 from walkdown.cli.describe import describe
-from walkdown.cli.output import echo_json, left_out_json, result_json, table
+from walkdown.cli.output import echo_json, left_out_json, result_json
 from walkdown.stores.memory import MemoryBlobs
 from walkdown.types import (
     Exif,
@@ -125,5 +126,5 @@ def test_people_are_told_the_nearest_normal_image() -> None:
 
 
 def test_a_table_without_columns_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    table([], header=())
+    output.table([], header=())
     assert capsys.readouterr().out == ""
