@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from walkdown.app.context import App
     from walkdown.app.deployed import Deployed
     from walkdown.aws.deploying import There
+    from walkdown.aws.estimating import Estimate
     from walkdown.aws.package import Package
     from walkdown.aws.stacks import Event, Proposal, Stacks
     from walkdown.ports import Blobs
+    from walkdown.spec import PipelineSpec
 
 SHOWN = 30
 
@@ -44,7 +47,8 @@ def run_deploy(
 
     given = _parameters(parameters)
     there = _there(stack)
-    new = _new(app, file, prefix, concurrency) if file else None
+    making = _making(app, file, prefix, concurrency) if file else None
+    new = making.stored() if making else None
     wanted = deploying.with_pipeline(there, new, remove)
     package = _package(app, runtime)
     cloud = Stacks(aws())
@@ -54,6 +58,8 @@ def run_deploy(
             given = {"Workspace": app.settings.workspace, "Database": _database(stack)} | given
         proposal = deploying.propose(cloud, stack, wanted, package, given=given)
     _show(proposal, wanted)
+    if making and making.estimate:
+        _tell_cost(making.estimate)
     if dry_run:
         if proposal.changes or proposal.is_new:
             cloud.discard(proposal)
@@ -62,13 +68,13 @@ def run_deploy(
     if proposal.changes and not (yes or click.confirm("Carry this out?")):
         cloud.discard(proposal)
         return 1
-    if there.blobs and new:
-        _publish(app, there.blobs, new, file)
+    if there.blobs and making:
+        _publish(making, there.blobs)
     if proposal.changes:
         _follow(cloud, proposal)
-    if not there.blobs and new:
+    if not there.blobs and making:
         # A new stack has no bucket before; nobody knows its source bucket yet, so nothing arrives.
-        _publish(app, blobs(find_stack(stack)), new, file)
+        _publish(making, blobs(find_stack(stack)))
     _views(stack)
     if new:
         _register(app, stack, new)
@@ -103,13 +109,62 @@ def _there(stack: str) -> There:
     return read_there(blobs(found), workflows(found))
 
 
-def _new(app: App, file: Path, prefix: str | None, concurrency: int) -> Deployed:
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """A pipeline on its way into a stack, and what was measured of it here."""
+
+    app: App
+    spec: PipelineSpec
+    prefix: str
+    concurrency: int
+    estimate: Estimate | None
+
+    def stored(self, there: Blobs | None = None) -> Deployed:
+        """The deployed pipeline, in a stack's store, or only named."""
+        from walkdown.aws.deploying import here_and_now
+        from walkdown.aws.estimating import SLOWER
+
+        stages = self.estimate.measured.stages if self.estimate else ()
+        return here_and_now(
+            self.app,
+            self.spec,
+            prefix=self.prefix,
+            seconds={stage.name: stage.seconds * SLOWER for stage in stages},
+            concurrency=self.concurrency,
+            there=there,
+        )
+
+
+def _making(app: App, file: Path, prefix: str | None, concurrency: int) -> _Making:
     from walkdown.app.specs import pipeline_of
-    from walkdown.aws.deploying import here_and_now
 
     spec = pipeline_of(model=None, file=file)
     chosen = f"{spec.name}/" if prefix is None else prefix
-    return here_and_now(app, spec, prefix=chosen, concurrency=concurrency)
+    return _Making(app, spec, chosen, concurrency, _estimate(app, spec))
+
+
+def _estimate(app: App, spec: PipelineSpec) -> Estimate | None:
+    """What 1,000 of its photographs would cost, or made-up ones; None where nothing can be said."""
+    from walkdown.aws.estimating import estimate
+    from walkdown.errors import WalkdownError
+
+    with progress() as bar:
+        for each in (spec, spec.model_copy(update={"source": None})):
+            try:
+                return estimate(app, each, images=1000, progress=bar)
+            except WalkdownError as e:
+                why = e
+        bar.note(f"what it costs can't be told: {why}")
+    return None
+
+
+def _tell_cost(found: Estimate) -> None:
+    bill = found.bill
+    click.echo(
+        f"costs about ${bill.usd_per_1000:.3f} per 1,000 photographs, and ${bill.monthly_usd:.0f} "
+        f"a month whether any come or not (prices of {bill.region}, {bill.as_of}; in detail: "
+        "walkdown cost)"
+    )
 
 
 def _package(app: App, runtime: str | None) -> Package:
@@ -145,20 +200,11 @@ def _show(proposal: Proposal, wanted: Sequence[Deployed]) -> None:
         click.echo(f"pipeline {pipeline.spec.name}: photographs below {pipeline.prefix} ({models})")
 
 
-def _publish(app: App, there: Blobs, new: Deployed, file: Path | None) -> None:
+def _publish(making: _Making, there: Blobs) -> None:
     """Models and plan into the stack's bucket."""
-    from walkdown.app.specs import pipeline_of
-    from walkdown.aws.deploying import here_and_now
-
     with progress() as bar:
         bar.start("copying models", None)
-        here_and_now(
-            app,
-            pipeline_of(model=None, file=file),
-            prefix=new.prefix,
-            concurrency=new.shape.concurrency,
-            there=there,
-        )
+        making.stored(there)
 
 
 def _follow(cloud: Stacks, proposal: Proposal) -> None:
