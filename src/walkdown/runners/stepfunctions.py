@@ -286,13 +286,13 @@ def _ending() -> States:
         "is incomplete": {
             "Type": "Fail",
             "Error": "Walkdown.Incomplete",
-            "Cause": "some images have no result; redrive this execution, or inspect them again",
+            "Cause": "some images have no result; they are taken up again by: walkdown redrive",
         },
         "give up": _call("Finish", given | {"error.$": "$.error"}, Next="was stopped"),
         "was stopped": {
             "Type": "Fail",
             "Error": "Walkdown.Stopped",
-            "Cause": "more batches broke than the pipeline tolerates; redrive this execution",
+            "Cause": "more batches broke than the pipeline tolerates; go on by: walkdown redrive",
         },
     }
 
