@@ -149,3 +149,9 @@ def test_a_place_is_drawn_down_to_the_level_if_it_reaches_the_peak() -> None:
     assert wide.score == narrow.score == pytest.approx(0.8)
     assert wide.area_pct > 2 * narrow.area_pct
     assert wide.box[0] + wide.box[2] < 60
+
+
+def test_a_level_that_nothing_reaches_leaves_nothing() -> None:
+    """The peak is reached by a cell, the level above it by none."""
+    grid = np.array([[0.1, 0.2], [0.1, 0.1]], np.float32)
+    assert regions(HeatMap(grid, 20, 20), level=0.3, peak=0.2) == ()

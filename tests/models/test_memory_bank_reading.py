@@ -94,6 +94,20 @@ def test_equal_cells_at_the_very_threshold_are_a_region(
     assert said.regions
 
 
+@given(grids, st.floats(2, 16), st.floats(0.01, 50))
+def test_what_is_odd_as_a_whole_shows_its_worst_place(
+    distances: NDArray[np.float32], exponent: float, beyond: float
+) -> None:
+    """The raw score passes the threshold by what the photo adds as a whole; no place may do so."""
+    threshold = max(1e-3, float(distances.max()) * 1.5)
+    said = read(threshold + beyond, distances, photo(), Reading(threshold, exponent, ()))
+    assert said.verdict is Verdict.ANOMALY
+    assert said.regions
+    worst = max(region.score for region in said.regions)
+    assert said.heatmap is not None
+    assert worst == pytest.approx(float(said.heatmap.grid.max()), abs=1e-6)
+
+
 def test_the_reading_fills_every_part_of_a_prediction() -> None:
     distances = np.array([[1.0, 3.0]], np.float32)
     said = read(3.0, distances, photo(), Reading(2.0, 4.0, (1.0, 2.5, 3.0)))

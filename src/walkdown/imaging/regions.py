@@ -54,6 +54,9 @@ def regions(
         return ()
     grid = _finer(heatmap.grid)
     runs = _runs(grid >= level)
+    if not len(runs.row):
+        # Between cells the finer grid stays below the worst of them.
+        return ()
     found = _measure(heatmap, grid, runs, _components(runs))
     large = [r for r in found if r.area_pct >= min_area_pct and r.score >= least]
     large.sort(key=lambda region: (-region.score, -region.area_pct, region.box))

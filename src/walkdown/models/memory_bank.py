@@ -269,5 +269,9 @@ def read(raw: float, cells: NDArray[np.float32], photo: Photo, how: Reading) -> 
 
 
 def _places(heatmap: HeatMap) -> tuple[Region, ...]:
-    """What passes the threshold; and the worst place at least, which rounding may keep below it."""
-    return regions(heatmap, level=EDGE, peak=min(0.5, float(heatmap.grid.max())))
+    """What passes the threshold; and the worst place at least.
+
+    It may lie below: a photo can be unlike all normal ones as a whole, and no place of it be odd.
+    """
+    peak = min(0.5, float(heatmap.grid.max()))
+    return regions(heatmap, level=min(EDGE, 2 * EDGE * peak), peak=peak)
