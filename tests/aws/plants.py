@@ -189,7 +189,17 @@ def plant(place: Place) -> Plant:
 def deploy(place: Place, file: str, *more: str) -> str:
     """Bring a pipeline file of the place to AWS, with functions for this interpreter."""
     return place.walkdown(
-        *("deploy", "--stack", place.stack, "--pipeline", file, "--runtime", RUNTIME, "--yes"),
+        *(
+            "deploy",
+            "--stack",
+            place.stack,
+            "--pipeline",
+            file,
+            "--runtime",
+            RUNTIME,
+            "--yes",
+            "--no-measure",
+        ),
         *more,
     )
 

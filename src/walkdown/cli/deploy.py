@@ -37,6 +37,7 @@ def run_deploy(
     parameters: tuple[str, ...],
     concurrency: int,
     runtime: str | None,
+    measured: bool,
     dry_run: bool,
     yes: bool,
 ) -> int:
@@ -47,7 +48,7 @@ def run_deploy(
 
     given = _parameters(parameters)
     there = _there(stack)
-    making = _making(app, file, prefix, concurrency) if file else None
+    making = _making(app, file, prefix, concurrency, measured=measured) if file else None
     new = making.stored() if making else None
     wanted = deploying.with_pipeline(there, new, remove)
     package = _package(app, runtime)
@@ -135,12 +136,15 @@ class _Making:
         )
 
 
-def _making(app: App, file: Path, prefix: str | None, concurrency: int) -> _Making:
+def _making(
+    app: App, file: Path, prefix: str | None, concurrency: int, *, measured: bool
+) -> _Making:
     from walkdown.app.specs import pipeline_of
 
     spec = pipeline_of(model=None, file=file)
     chosen = f"{spec.name}/" if prefix is None else prefix
-    return _Making(app, spec, chosen, concurrency, _estimate(app, spec))
+    found = _estimate(app, spec) if measured else None
+    return _Making(app, spec, chosen, concurrency, found)
 
 
 def _estimate(app: App, spec: PipelineSpec) -> Estimate | None:

@@ -46,6 +46,11 @@ _stack = click.option(
     type=click.Choice(["3.11", "3.12", "3.13"]),
     help="Python of the functions.  [default: this one's where it fits, or else 3.13]",
 )
+@click.option(
+    "--no-measure",
+    is_flag=True,
+    help="Look at no photographs here first: no cost is told, and a second an image is assumed.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @workspace_option
@@ -59,6 +64,7 @@ def deploy(
     parameter: tuple[str, ...],
     concurrency: int,
     runtime: str | None,
+    no_measure: bool,
     dry_run: bool,
     yes: bool,
 ) -> None:
@@ -85,6 +91,7 @@ def deploy(
             parameters=parameter,
             concurrency=concurrency,
             runtime=runtime,
+            measured=not no_measure,
             dry_run=dry_run,
             yes=yes,
         )
