@@ -122,7 +122,7 @@ def test_an_image_that_breaks_the_function_fails_alone(
     assert (failed.status, failed.verdict) == (Status.FAILED, None)
     assert words in str(failed.error)
     batches = [len(each.event["items"]) for each in stack.looks(site, "screen") if each.error]
-    assert max(batches) > 1, batches
+    # A slow machine may hand it over alone; otherwise its whole batch breaks first, then it alone.
     assert min(batches) == 1, batches
     assert set(errors(stack, "Look")[before:]) == {error}
 
