@@ -213,7 +213,7 @@ class Course:
     @property
     def channels(self) -> tuple[int, int] | None:
         """Of a patch those that a photograph is known by as a whole."""
-        return wholes.channels_of(self.choice.candidate.features)
+        return whole_channels(self.choice.candidate)
 
     def lesson(self, judge: graph.Judge, pool: Patches, anomalies: Sequence[int]) -> Head | None:
         """What these anomalies have that normal ``pool`` has not; of none nothing is learned."""
@@ -339,10 +339,15 @@ def trunk(candidate: Candidate) -> backbones.Trunk:
     return backbones.trunk(backbones.lite2(), levels=candidate.features.levels)
 
 
+def whole_channels(candidate: Candidate) -> tuple[int, int] | None:
+    """Of a patch those that a photograph is known by as a whole; tiles are for small defects."""
+    return None if candidate.size.tile_px else wholes.channels_of(candidate.features)
+
+
 def extractor_of(candidate: Candidate, load: Load) -> Extractor:
     """What extracts a candidate's patches."""
     whole = graph.extractor(trunk(candidate), candidate.features)
-    channels = wholes.channels_of(candidate.features)
+    channels = whole_channels(candidate)
     return Extractor(memory_bank.open_graph(whole, threads=1), load, candidate.size, channels)
 
 
