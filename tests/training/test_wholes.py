@@ -16,37 +16,57 @@ from walkdown.training.crossfit import Judged
 RNG = np.random.default_rng(7)
 
 
+class Made:
+    """A graph of no bank, with and without a whole, and what it says of one image."""
+
+    def __init__(self, features: graph.Features, size: tuple[int, int]) -> None:
+        candidate = Candidate(InputSize(160, 32), features)
+        self.features, self.grid = features, (size[0] // 16, size[1] // 16)
+        self.trunk, self.depth = memory_bank.trunk(candidate), memory_bank.depth(candidate)
+        self.image = RNG.integers(0, 255, (1, *size, 3)).astype(np.uint8)
+
+    def __call__(self, whole: Whole | None) -> list[NDArray[np.float32]]:
+        """The raw score, the cells and the patches."""
+        ones = np.ones(self.depth, np.float32)
+        scaling = graph.Scaling(0 * ones, ones, ones)
+        judge = graph.Judge(scaling, np.zeros((1, self.depth), np.float32), whole=whole)
+        made = graph.detector(self.trunk, self.features, judge, worst_cells=5)
+        names = ["raw_score", "cells", "patches"]
+        return model.open_graph(made, threads=1).run(names, {"image": self.image})
+
+    def vector(self, channels: tuple[int, int]) -> NDArray[np.float32]:
+        patches = self(None)[2].reshape(self.depth, *self.grid)
+        place = slice(0, self.grid[0]), slice(0, self.grid[1])
+        return quarters([(place, patches)], self.grid, channels=channels)
+
+
 @pytest.mark.parametrize("features", [FINE, WIDE])
 @pytest.mark.parametrize("size", [(96, 160), (128, 96)])
 def test_the_graph_adds_what_numpy_adds(features: graph.Features, size: tuple[int, int]) -> None:
     """96 px are six cells: quarters of three; 160 px are ten."""
-    candidate = Candidate(InputSize(160, 32), features)
-    trunk, depth = memory_bank.trunk(candidate), memory_bank.depth(candidate)
-    channels = wholes.channels_of(features)
+    made, channels = Made(features, size), wholes.channels_of(features)
     assert channels is not None
     assert channels[1] - channels[0] == 120
-    ones = np.ones(depth, np.float32)
-    rows = np.zeros((1, depth), np.float32)
-    judge = graph.Judge(graph.Scaling(0 * ones, ones, ones), rows)
-    vectors = RNG.normal(size=(6, 480)).astype(np.float32)
-    learned = wholes.components(vectors)
+    learned = wholes.components(RNG.normal(size=(6, 480)).astype(np.float32))
     assert learned is not None
     whole = Whole(learned, 0.25, 1.5, channels)
-    image = RNG.integers(0, 255, (1, *size, 3)).astype(np.uint8)
-
-    def run(by: graph.Judge) -> list[NDArray[np.float32]]:
-        made = graph.detector(trunk, features, by, worst_cells=5)
-        names = ["raw_score", "cells", "patches"]
-        return model.open_graph(made, threads=1).run(names, {"image": image})
-
-    bare = run(judge)
-    added = run(graph.Judge(judge.scaling, rows, whole=whole))
-    grid = size[0] // 16, size[1] // 16
-    patches = bare[2].reshape(depth, *grid)
-    place = slice(0, grid[0]), slice(0, grid[1])
-    vector = quarters([(place, patches)], grid, channels=channels)
-    assert float(added[0][0]) == pytest.approx(float(bare[0][0]) + whole(vector), rel=1e-5)
+    bare, added = made(None), made(whole)
+    expected = float(bare[0][0]) + whole(made.vector(channels))
+    assert float(added[0][0]) == pytest.approx(expected, rel=1e-5)
     assert (added[1] == bare[1]).all(), "a cell knows nothing of the whole"
+
+
+def test_of_a_photograph_that_is_explained_whole_nothing_is_left_over() -> None:
+    """By the difference of squares it would be 3e-4 of its length, another on each runtime."""
+    made, channels = Made(FINE, (96, 160)), wholes.channels_of(FINE)
+    assert channels is not None
+    vector = made.vector(channels)
+    length = float(np.linalg.norm(vector))
+    learned = Components(np.zeros_like(vector), (vector / length)[None])
+    whole = Whole(learned, 1.0, 0.0, channels)
+    added = float(made(whole)[0][0]) - float(made(None)[0][0])
+    assert added == pytest.approx(0.0, abs=2e-6 * length)
+    assert learned.left_over(vector) == pytest.approx(0.0, abs=2e-6 * length)
 
 
 def test_a_raw_score_is_never_negative() -> None:
@@ -99,9 +119,10 @@ def test_of_many_vectors_some_are_kept() -> None:
 
 def test_held_out_photographs_are_left_over_as_much_as_new_ones() -> None:
     """By components of 19 in 20 of the others; what they learned from would be left over less."""
-    spread = RNG.normal(size=(12, 40))
-    normal = (RNG.normal(size=(60, 12)) @ spread + RNG.normal(size=(60, 40))).astype(np.float32)
-    new = (RNG.normal(size=(300, 12)) @ spread + RNG.normal(size=(300, 40))).astype(np.float32)
+    rng = np.random.default_rng(7)
+    spread = rng.normal(size=(12, 40))
+    normal = (rng.normal(size=(200, 12)) @ spread + rng.normal(size=(200, 40))).astype(np.float32)
+    new = (rng.normal(size=(1000, 12)) @ spread + rng.normal(size=(1000, 40))).astype(np.float32)
     learned = wholes.components(normal)
     assert learned is not None
     of_new = np.mean([learned.left_over(one) for one in new])

@@ -32,10 +32,11 @@ class Components:
     def left_over(self, vector: NDArray[np.float32]) -> float:
         """Length of what they do not explain of a (v,) vector; numbers that are not known count 0.
 
-        The square of the whole less those of its projections, as the graph takes it.
+        What is explained is taken off the vector and not its square off the vector's: of a vector
+        that is explained nearly whole, the difference of two large squares is mostly rounding.
         """
         off = np.where(np.isfinite(vector), vector - self.mean, 0.0)
-        return float(np.sqrt(max(0.0, float(off @ off) - float(np.square(self.axes @ off).sum()))))
+        return float(np.linalg.norm(off - (self.axes @ off) @ self.axes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

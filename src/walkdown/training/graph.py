@@ -234,14 +234,11 @@ class _Graph:
         """From the maps to what (n,) images add as a whole: see `models.whole`."""
         learned = whole.components
         off = self.node("Sub", [self._quarters(whole), self.constant("mean", learned.mean[None])])
-        along = self.node("MatMul", [off, self.constant("axes", learned.axes.T)])
-        squares = [
-            self.node("ReduceSumSquare", [name], axes=[1], keepdims=0) for name in (off, along)
-        ]
-        square = self.node("Max", [self.node("Sub", squares), self.constant("no_less", 0.0)])
-        beyond = self.node(
-            "Sub", [self.node("Sqrt", [square]), self.constant("usual", whole.usual)]
-        )
+        axes = self.constant("axes", learned.axes)
+        along = self.node("Gemm", [off, axes], transB=1)
+        left = self.node("Sub", [off, self.node("MatMul", [along, axes])])
+        length = self.node("ReduceL2", [left], axes=[1], keepdims=0)
+        beyond = self.node("Sub", [length, self.constant("usual", whole.usual)])
         return self.node("Mul", [beyond, self.constant("factor", whole.factor)])
 
     def _quarters(self, whole: Whole) -> str:
