@@ -157,6 +157,21 @@ class Outbox(Protocol):
         """Mark as delivered; with ``error``, note a failed attempt and leave them pending."""
 
 
+class Spending(Protocol):
+    """What pipelines have taken of their months' budgets, in millionths of a US dollar."""
+
+    def reserve(
+        self, pipeline: str, month: str, inspection_id: str, *, amount: int, limit: int
+    ) -> bool:
+        """Take an amount, once for each inspection; False, and nothing taken, beyond the limit.
+
+        ``month`` is like ``2026-05``. However many ask at once, together they stay within it.
+        """
+
+    def spent(self, pipeline: str, month: str) -> int:
+        """What was taken of that month."""
+
+
 class Versions(Protocol):
     """The model registry: names, numbered versions, aliases."""
 

@@ -54,6 +54,7 @@ def build(effective: Effective) -> App:
         records=store,
         outbox=store,
         versions=store,
+        spending=store,
         analytics=Lake(home / "lake"),
         clock=utc_now,
         sources=_source,

@@ -122,6 +122,7 @@ def _build(stack: Stack, settings: Settings, *, home: Path, origins: Mapping[str
         records=store,
         outbox=store,
         versions=store,
+        spending=store,
         analytics=AthenaLake(S3Blobs(s3, stack.bucket), _queries(stack)),
         clock=utc_now,
         sources=_source,

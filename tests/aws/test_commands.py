@@ -23,8 +23,11 @@ from tests.proof.scenes import register
 from walkdown import wiring_aws
 from walkdown.app import commissioning
 from walkdown.cli.entry import run
+from walkdown.clock import utc_now
 from walkdown.models import artefact
 from walkdown.models.fake import fake_artefact
+from walkdown.pipeline.budget import month_of
+from walkdown.settings import environment, load_settings
 from walkdown.stores.files import FileBlobs
 
 pytestmark = pytest.mark.proof
@@ -285,6 +288,42 @@ def test_an_inspection_that_broke_off_goes_on(town: Town, tmp_path: Path) -> Non
     results = town.lines("results", "--workspace", "aws://town", "--json")
     assert sorted(line["verdict"] for line in results) == ["anomaly", "normal"]
     assert "no inspection has broken off" in town.command("redrive", "--stack", "town")
+
+
+def test_what_a_budget_has_no_room_for_waits_and_goes_on_by_itself(
+    town: Town, tmp_path: Path
+) -> None:
+    file = tmp_path / "masts.yaml"
+    deploy = ("deploy", "--stack", "town", "--pipeline", str(file), "--runtime", RUNTIME, "--yes")
+    file.write_text(PIPELINE + "budget: {usd_per_month: 0.01}\n")
+    town.command(*deploy)
+    app = wiring_aws.open_stack(load_settings("aws://town", {}, environment()))
+    month = month_of(utc_now())
+    assert app.spending.reserve("masts", month, "earlier", amount=9_990, limit=10_000)
+    folder = photos(tmp_path / "in", masts__1=BRIGHT, masts__2=DARK)
+    town.command("upload", str(folder), "--stack", "town", "--pipeline", "masts")
+    town.aws.settle(timeout_s=PATIENCE_S)
+    said = town.command("status", "--stack", "town", code=1)
+    assert "! masts: 2 images wait: they cost about $" in said
+    assert "$0.01 of this month's $0.01 are spent; raise 'budget.usd_per_month'" in said
+    before = len(town.place.executions())
+    assert "goes on waiting" in town.command("redrive", "--stack", "town")
+    there = ("--pipeline", "masts", "--workspace", "aws://town")
+    town.command("inspect", *there, "--again", code=4)
+    assert len(town.place.executions()) == before
+
+    file.write_text(PIPELINE + "budget: {usd_per_month: 5}\n")
+    town.command(*deploy)
+    rules = town.aws.client("events").list_rules()["Rules"]
+    (often,) = (r["Name"] for r in rules if r.get("ScheduleExpression") == "rate(15 minutes)")
+    town.aws.fire(often)
+    town.aws.settle(timeout_s=PATIENCE_S)
+    assert len(town.place.executions()) == before + 2, "what arrived, and what was asked for again"
+    assert "budget of masts: $0.01 of this month's $5.00" in town.command(
+        "status", "--stack", "town"
+    )
+    assert sorted(r["verdict"] for r in everything(town, "masts")) == ["anomaly", "normal"]
+    town.command(*deploy[:3], "--remove", "masts", *deploy[5:])
 
 
 def test_logs_are_merged_by_time_and_found_by_inspection(town: Town, tmp_path: Path) -> None:

@@ -1,20 +1,17 @@
-"""Messages in the index, in the table's stream, and after they were settled."""
+"""Messages in the index, and after they were settled."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from tests.stores.dynamodb_entries import hook, items_of, refuse, times, whole
 from tests.stores.dynamodb_tables import NAME, NOW, dynamodb_client, store_of
 
 from walkdown.errors import StoreError
 from walkdown.stores.dynamodb import DynamoDbStore
-from walkdown.stores.dynamodb_outbox import SETTLED_DAYS, body_of_stream_image
+from walkdown.stores.dynamodb_outbox import SETTLED_DAYS
 
 
 @pytest.fixture
@@ -79,54 +76,3 @@ def test_a_message_in_another_transaction_is_settled_after_it(
         pytest.raises(StoreError, match="cannot write the records"),
     ):
         store.settle(["a1"])
-
-
-def test_the_stream_tells_of_every_message_once(client: Any, store: DynamoDbStore) -> None:
-    entries = [whole(number) for number in range(3)]
-    store.record("i1", entries)
-    store.record("i1", entries)
-    store.settle(["a1"])
-    images = [
-        record["dynamodb"]["NewImage"]
-        for record in stream_of(client)
-        if record["eventName"] == "INSERT" and "topic" in record["dynamodb"]["NewImage"]
-    ]
-    found = [body_of_stream_image(image) for image in images]
-    ((batch, _),) = store.pending("lake")
-    alerts = [(f"a{at}", "alert", entry.alerts[0]) for at, entry in enumerate(entries)]
-    assert sorted(found[:-1], key=lambda each: each[0]) == alerts
-    assert found[-1] == (batch, "lake", batch)
-    doc = base64.b64encode(bytes(images[0]["doc"]["B"])).decode()
-    as_lambda_has_it: Any = {**images[0], "doc": {"B": doc}}
-    assert body_of_stream_image(as_lambda_has_it) == found[0]
-
-
-def stream_of(client: Any) -> list[dict[str, Any]]:
-    arn = client.describe_table(TableName=NAME)["Table"]["LatestStreamArn"]
-    session = boto3.Session("testing", "testing", region_name="eu-central-1")
-    # moto does not know the streams' address that has the account in it.
-    streams = session.client("dynamodbstreams", config=Config(account_id_endpoint_mode="disabled"))
-    (shard,) = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
-    iterator = streams.get_shard_iterator(
-        StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-    )["ShardIterator"]
-    records: list[dict[str, Any]] = streams.get_records(ShardIterator=iterator)["Records"]
-    return records
-
-
-def test_what_is_no_message_of_the_stream_is_said() -> None:
-    result_image: dict[str, dict[str, str | bytes]] = {
-        "pk": {"S": "w#R#1"},
-        "sk": {"S": "result"},
-        "doc": {"B": b""},
-    }
-    with pytest.raises(StoreError, match="not a message to deliver: let the event source mapping"):
-        body_of_stream_image(result_image)
-    message: dict[str, dict[str, str | bytes]] = {
-        "pk": {"S": "w#O#1"},
-        "topic": {"S": "alert"},
-    }
-    for doc in ("not base64", b"not compressed"):
-        message["doc"] = {"B": doc}
-        with pytest.raises(StoreError, match="damaged"):
-            body_of_stream_image(message)

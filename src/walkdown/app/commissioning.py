@@ -32,13 +32,17 @@ POLL_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Commissioned:
-    """An inspection that was begun. ``new`` of its ``images`` were not done before."""
+    """An inspection that was begun. ``new`` of its ``images`` were not done before.
+
+    ``waits`` says why its workflow is not started yet, where it is not.
+    """
 
     deployment: Deployment
     plan: Plan
     inspection: Inspection
     images: int
     new: int
+    waits: str | None = None
 
 
 def pipeline_for(
@@ -115,7 +119,7 @@ def commission(
         actor=app.settings.actor,
         run=run,
     )
-    return Commissioned(deployment, plan, begun.inspection, begun.images, begun.new)
+    return Commissioned(deployment, plan, begun.inspection, begun.images, begun.new, begun.waits)
 
 
 def _when(

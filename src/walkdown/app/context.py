@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Outbox,
         Records,
         Source,
+        Spending,
         Versions,
     )
     from walkdown.spec import AlertSpec, Settings, SourceSpec
@@ -42,6 +43,7 @@ class App:
     records: Records
     outbox: Outbox
     versions: Versions
+    spending: Spending
     analytics: Analytics
     clock: Callable[[], datetime]
     sources: Callable[[SourceSpec], Source]

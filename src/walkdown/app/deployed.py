@@ -36,8 +36,8 @@ class Deployed:
     """A checked pipeline file and what its models' names meant when it was deployed.
 
     ``models`` is by the name that a stage gives; ``prefix`` is what the keys of its photographs
-    begin with, ``prepared`` the preparation's digest, ``shape`` how its workflow runs, and ``key``
-    where this is stored.
+    begin with, ``prepared`` the preparation's digest, ``shape`` how its workflow runs, ``key``
+    where this is stored, and ``usd_per_image`` what one was estimated to cost, where it was.
     """
 
     spec: PipelineSpec
@@ -46,6 +46,7 @@ class Deployed:
     prepared: str
     shape: Shape
     key: str
+    usd_per_image: float | None = None
 
     def preparation(self, blobs: Blobs) -> Preparation:
         """What is done to photographs before models see them. Raises `StoreError` if it changed."""
@@ -65,6 +66,7 @@ def publish(
     *,
     prefix: str,
     shape: Shape,
+    usd_per_image: float | None = None,
     here: Blobs,
     there: Blobs,
 ) -> Deployed:
@@ -76,10 +78,10 @@ def publish(
         _copy_model(info.digest, here, there)
     prepared = open_preparation(spec.prepare).digest
     spec = _with_images(spec.model_copy(update={"source": None}), there)
-    data = _to_bytes(spec, models, prefix, prepared, shape)
+    data = _to_bytes(spec, models, prefix, prepared, shape, usd_per_image)
     key = f"pipelines/{spec.name}/{hashlib.sha256(data).hexdigest()[:32]}.json"
     there.put(key, data)
-    return Deployed(spec, models, prefix, prepared, shape, key)
+    return Deployed(spec, models, prefix, prepared, shape, key, usd_per_image)
 
 
 def read_deployed(key: str, blobs: Blobs) -> Deployed:
@@ -101,6 +103,7 @@ def read_deployed(key: str, blobs: Blobs) -> Deployed:
         prepared=fields.text("prepared"),
         shape=_shape(fields),
         key=key,
+        usd_per_image=fields.maybe("usd_per_image", fields.number),
     )
 
 
@@ -143,6 +146,7 @@ def _to_bytes(
     prefix: str,
     prepared: str,
     shape: Shape,
+    usd_per_image: float | None,
 ) -> bytes:
     value = {
         "spec": spec.model_dump(mode="json"),
@@ -152,6 +156,7 @@ def _to_bytes(
         "batch": dict(shape.batch),
         "concurrency": shape.concurrency,
         "tolerated_pct": shape.tolerated_pct,
+        "usd_per_image": usd_per_image,
     }
     return dumps(value).encode("ascii")
 

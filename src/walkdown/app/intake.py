@@ -7,18 +7,21 @@ changes nothing. What a pipeline could not take in stays with the queue.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from walkdown.app import workflow
 from walkdown.app.deployed import read_deployed
-from walkdown.errors import WalkdownError
+from walkdown.app.waiting import admitted, forget, waiting
+from walkdown.app.workflow import begun as begun_of
+from walkdown.app.workflow import manifest_of
+from walkdown.errors import NotFound, WalkdownError
 from walkdown.runners.executions import route
 from walkdown.runners.recording import Recorder
 from walkdown.stores.s3_reading import s3_ref, s3_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from walkdown.app.context import App
@@ -52,12 +55,13 @@ class Arrival:
 class Taken:
     """What became of arrivals: ``failed`` are the messages that must come again.
 
-    ``new`` photographs are inspected; ``known`` ones were before; ``unrouted`` ones have no
-    pipeline.
+    ``new`` photographs are inspected, but for those that are ``waiting`` for a budget; ``known``
+    ones were before; ``unrouted`` ones have no pipeline. ``errors`` say why some failed, or wait.
     """
 
     inspections: tuple[str, ...]
     new: int
+    waiting: int
     known: int
     unrouted: int
     failed: tuple[str, ...]
@@ -91,7 +95,69 @@ def take_in(
     new = sum(begun.new for begun in started)
     known = sum(begun.images for begun in started) - new
     ids = tuple(begun.inspection.id for begun in started)
-    return Taken(ids, new, known, unrouted, tuple(failed), tuple(errors))
+    late = [begun for begun in started if begun.waits]
+    errors += [f"{begun.inspection.id}: {begun.waits}" for begun in late]
+    held = sum(begun.new for begun in late)
+    return Taken(ids, new, held, known, unrouted, tuple(failed), tuple(errors))
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """An inspection that had waited, or broken off, and the one that goes on with its ``images``.
+
+    ``by`` is None where nothing was left to do, or where its files are ``gone``; ``waits`` says
+    why it does not go on yet.
+    """
+
+    old: str
+    by: str | None
+    images: int
+    waits: str | None = None
+    gone: bool = False
+
+
+def resume_waiting(app: App, workflows: StepFunctions) -> Iterator[Resumed]:
+    """Start what has waited for its pipeline's budget, as far as there is room by now."""
+    deployments = {each.name: each for each in workflows.deployments()}
+    for one in waiting(app.blobs):
+        if one.pipeline in deployments:
+            resumed = go_on(app, workflows, deployments[one.pipeline], one.inspection)
+            if resumed.waits is None or resumed.by != one.inspection:
+                forget(one.inspection, app.blobs)
+            yield resumed
+
+
+def go_on(
+    app: App,
+    workflows: StepFunctions,
+    deployment: Deployment,
+    identity: str,
+    *,
+    at: datetime | None = None,
+) -> Resumed:
+    """Start an inspection over what another one was to look at and has no result for.
+
+    It is the same one where the pipeline is as it was and no other time ``at`` is given; else the
+    old one is closed.
+    """
+    try:
+        old, refs = begun_of(identity, app.blobs).inspection, manifest_of(identity, app.blobs)
+    except NotFound:
+        return Resumed(identity, None, 0, gone=True)
+    again = start(
+        app,
+        workflows,
+        deployment,
+        refs,
+        sources=old.sources,
+        at=at or old.started_at,
+        actor=app.settings.actor,
+        run=old.run,
+    )
+    if again.inspection.id != identity:
+        # Last: an inspection that is not closed is resumed again.
+        app.records.save_inspection(replace(old, finished_at=app.clock()))
+    return Resumed(identity, again.inspection.id if again.new else None, again.new, again.waits)
 
 
 def _start(
@@ -126,11 +192,12 @@ def start(
     actor: str,
     run: int = 0,
 ) -> workflow.Begun:
-    """Begin an inspection of these captures and start its workflow, where anything is new.
+    """Begin an inspection of these captures; start its workflow where anything is new and paid for.
 
     ``refs`` are walked twice, so that they need not be in memory.
     """
-    plan = read_deployed(deployment.plan_key, app.blobs).plan()
+    deployed = read_deployed(deployment.plan_key, app.blobs)
+    plan = deployed.plan()
     workspace = app.settings.workspace
     inspection = workflow.inspection_of(
         refs, plan, workspace=workspace, actor=actor, sources=sources, at=at, run=run
@@ -144,8 +211,8 @@ def start(
         actor=actor,
         clock=app.clock,
     )
-    begun = workflow.begin(refs, inspection, recorder, app.blobs)
-    if begun.new:
+    begun = admitted(app, deployed, workflow.begin(refs, inspection, recorder, app.blobs))
+    if begun.new and not begun.waits:
         given = {"manifest": begun.manifest, "images": begun.images, "run": run}
         workflows.start(deployment.machine, inspection.id, {"inspection": inspection.id, **given})
     return begun

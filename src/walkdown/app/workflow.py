@@ -81,12 +81,16 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An inspection whose manifest is written: how many images it has, and how many are new."""
+    """An inspection whose manifest is written: how many images it has, and how many are new.
+
+    ``waits`` says why its workflow is not started yet, where it is not.
+    """
 
     inspection: Inspection
     manifest: str
     images: int
     new: int
+    waits: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,7 @@ def begin(
     walked once, and written in parts where the store can.
     """
     if blobs.size(_begun_key(inspection.id)) is not None:
-        return _begun(inspection.id, blobs)
+        return begun(inspection.id, blobs)
     new: Counter[str] = Counter()
     before: Counter[str] = Counter()
 
@@ -178,10 +182,21 @@ def begin(
     finished = None if new["images"] else inspection.started_at
     recorder.records.save_inspection(replace(inspection, finished_at=finished))
     images = new["images"] + sum(before[status] for status in Status)
-    begun = Begun(inspection, manifest, images, new["images"])
+    beginning = Begun(inspection, manifest, images, new["images"])
     # Last: what is noted as begun is begun as a whole.
-    blobs.put(_begun_key(inspection.id), _begun_to_bytes(begun))
-    return begun
+    blobs.put(_begun_key(inspection.id), _begun_to_bytes(beginning))
+    return beginning
+
+
+def begun(inspection: str, blobs: Blobs) -> Begun:
+    """An inspection as it began. Raises `NotFound` once its files are gone."""
+    fields = Fields("begun inspection", loads(blobs.get(_begun_key(inspection)).decode("ascii")))
+    return Begun(
+        inspection_from_json(fields.get("inspection", dict)),
+        fields.text("manifest"),
+        fields.whole("images"),
+        fields.whole("new"),
+    )
 
 
 def _sifted(
@@ -308,7 +323,7 @@ def finish(
 
     ``images`` is how many the manifest and what was done before have together.
     """
-    inspection = _begun(inspection_id, blobs).inspection
+    inspection = begun(inspection_id, blobs).inspection
     counts: Counter[str] = Counter()
     for text in _read_all(f"{work_folder(inspection_id)}/recorded/", blobs):
         fields = Fields("receipt", loads(text))
@@ -349,16 +364,6 @@ def _begun_key(inspection: str) -> str:
 def _begun_to_bytes(begun: Begun) -> bytes:
     about = {"inspection": inspection_to_json(begun.inspection), "manifest": begun.manifest}
     return dumps(about | {"images": begun.images, "new": begun.new}).encode("ascii")
-
-
-def _begun(inspection: str, blobs: Blobs) -> Begun:
-    fields = Fields("begun inspection", loads(blobs.get(_begun_key(inspection)).decode("ascii")))
-    return Begun(
-        inspection_from_json(fields.get("inspection", dict)),
-        fields.text("manifest"),
-        fields.whole("images"),
-        fields.whole("new"),
-    )
 
 
 def _record(

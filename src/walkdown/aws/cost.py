@@ -47,7 +47,7 @@ MONTH_MINUTES: Final = 43_800
 POLLERS: Final = 5
 """Connections that AWS holds to an idle queue, each asking three times a minute."""
 
-METRICS: Final = 25
+METRICS: Final = 27
 """Figures of the functions' log lines that CloudWatch keeps as metrics (`aws.handlers`)."""
 
 ATHENA_LEAST_BYTES: Final = 10_000_000

@@ -49,15 +49,22 @@ def here_and_now(
     *,
     prefix: str,
     seconds: Mapping[str, float] | None = None,
+    usd_per_image: float | None = None,
     concurrency: int = 50,
     tolerated_pct: int = 10,
     there: Blobs | None = None,
 ) -> Deployed:
     """The pipeline with what its models' names mean now, stored ``there`` (or only named).
 
-    ``seconds`` are those that an image takes in a function, by stage.
+    ``seconds`` are those that an image takes in a function, by stage. Raises `SpecError` for what
+    can't run on AWS, and for a budget where nobody knows what an image costs.
     """
     _can_run_on_aws(spec)
+    if spec.budget and usd_per_image is None:
+        raise SpecError(
+            "the pipeline has a budget, and what an image costs could not be measured: deploy it "
+            "without --no-measure, or take 'budget' out of the file"
+        )
     versions = {name: resolve(app, name) for name in {stage.model for stage in spec.stages}}
     infos = {name: open_version(app, version).info for name, version in versions.items()}
     measured = seconds or {}
@@ -67,6 +74,7 @@ def here_and_now(
         infos,
         prefix=prefix,
         shape=Shape(batch, concurrency, tolerated_pct),
+        usd_per_image=usd_per_image,
         here=app.blobs,
         there=there or MemoryBlobs(),
     )

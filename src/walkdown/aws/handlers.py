@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from walkdown.app import workflow
 from walkdown.app.emptying import empty
-from walkdown.app.intake import take_in
+from walkdown.app.intake import resume_waiting, take_in
 from walkdown.aws import environment, events, presigning
 from walkdown.aws.telemetry import step
 from walkdown.clock import utc_now
@@ -24,16 +24,33 @@ Answer = dict[str, Any]
 
 
 def intake(event: Mapping[str, Any], _: object) -> Answer:
-    """From the queue of arrivals: one inspection per pipeline. Failed messages come back alone."""
+    """From the queue of arrivals: one inspection per pipeline. Failed messages come back alone.
+
+    Asked to ``resume``, it starts what has waited for a budget.
+    """
     here = environment.function()
+    if event.get("resume"):
+        return _resume(here)
     with step("intake", here.stack.name) as line:
         arrivals, bad = events.arrivals(event)
         taken = take_in(here.app, here.workflows, arrivals, actor=environment.ACTOR)
         line.facts |= {"inspections": taken.inspections, "errors": taken.errors}
+        line.facts["waiting"] = taken.waiting
         line.figures |= {"Arrivals": len(arrivals), "New": taken.new, "Known": taken.known}
         line.figures |= {"Unrouted": taken.unrouted, "BadMessages": len(bad)}
         again = (*bad, *taken.failed)
         return {"batchItemFailures": [{"itemIdentifier": message} for message in again]}
+
+
+def _resume(here: environment.Function) -> Answer:
+    with step("resume", here.stack.name) as line:
+        resumed = list(resume_waiting(here.app, here.workflows))
+        late = [one for one in resumed if one.waits]
+        line.facts["reasons"] = [f"{one.old}: {one.waits}" for one in late]
+        line.facts |= {"resumed": [one.by for one in resumed if not one.waits]}
+        line.facts["gone"] = [one.old for one in resumed if one.gone]
+        line.figures["WaitingForBudget"] = sum(one.images for one in late)
+        return {"waiting": len(late)}
 
 
 def look(event: Mapping[str, Any], _: object) -> Answer:

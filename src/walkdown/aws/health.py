@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from walkdown.app.deployed import read_deployed
+from walkdown.app.waiting import waiting
 from walkdown.errors import NotFound
+from walkdown.pipeline.budget import cost_of, month_of, nearly_spent, usd, waiting_words
 from walkdown.sdk.aws import Aws, explained
 from walkdown.types import Alert
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from walkdown.app.context import App
+    from walkdown.app.deployed import Deployed
     from walkdown.aws.stacks import Stacks
     from walkdown.runners.executions import Deployment, Ran, StepFunctions
 
@@ -57,6 +60,21 @@ class Images:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What a pipeline has taken of this month's budget, and what waits; in millionths of a USD."""
+
+    spent: int
+    limit: int
+    waiting: int = 0
+    cost: int = 0
+
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        return f"{usd(self.spent)} of this month's {usd(self.limit)} are spent"
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineHealth:
     """A deployed pipeline and its workflows of the last day.
 
@@ -69,6 +87,7 @@ class PipelineHealth:
     failed: tuple[Failed, ...]
     succeeded: int
     images: Images
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +175,8 @@ class Examiner:
         recent = list(self._workflows.recent(deployment.machine, since=self._now - LOOKED_BACK))
         failed = [r for r in recent if r.status in ENDED_BADLY and r.name in under_way]
         done = [r for r in recent if r.status == "SUCCEEDED"]
-        models = read_deployed(deployment.plan_key, self._app.blobs).models
+        deployed = read_deployed(deployment.plan_key, self._app.blobs)
+        models = deployed.models
         return PipelineHealth(
             deployment=deployment,
             models=tuple(dict.fromkeys(info.label for info in models.values())),
@@ -164,6 +184,19 @@ class Examiner:
             failed=tuple(Failed(r, self._why(deployment, r)) for r in failed),
             succeeded=len(done),
             images=self._images(deployment, done[:COUNTED]),
+            budget=self._budget(deployed),
+        )
+
+    def _budget(self, deployed: Deployed) -> Budget | None:
+        if deployed.spec.budget is None:
+            return None
+        name = deployed.spec.name
+        held = [one for one in waiting(self._app.blobs) if one.pipeline == name]
+        return Budget(
+            spent=self._app.spending.spent(name, month_of(self._now)),
+            limit=cost_of(1, deployed.spec.budget.usd_per_month),
+            waiting=sum(one.images for one in held),
+            cost=sum(one.cost for one in held),
         )
 
     def _why(self, deployment: Deployment, ran: Ran) -> str:
@@ -222,6 +255,7 @@ def problems_of(health: Health) -> Iterator[str]:
                 f"({failed.why:.200}); see why: walkdown logs --stack {stack} --inspection "
                 f"{failed.ran.name}; let it go on: walkdown redrive --stack {stack}"
             )
+        yield from _about_budget(pipeline.deployment.name, pipeline.budget)
     if health.dead_letters.waiting:
         yield (
             f"{health.dead_letters.waiting} photographs could not be taken in; see why: walkdown "
@@ -235,6 +269,16 @@ def problems_of(health: Health) -> Iterator[str]:
         )
     for alarm in health.alarms:
         yield f"alarm {alarm.name}: {alarm.description}"
+
+
+def _about_budget(name: str, budget: Budget | None) -> Iterator[str]:
+    if budget is None:
+        return
+    if budget.waiting:
+        words = waiting_words(budget.waiting, budget.cost, budget.spent, budget.limit)
+        yield f"{name}: {words}"
+    elif nearly_spent(budget.spent, budget.limit):
+        yield f"{name}: {budget.words}; what comes beyond it waits"
 
 
 def unfinished(stack: str, status: str, changed_at: datetime) -> Health:

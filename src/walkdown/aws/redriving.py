@@ -7,38 +7,22 @@ and, where a `Catch` has led to a `Fail` state, that state alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from walkdown.app.intake import start
-from walkdown.app.workflow import manifest_of
+from walkdown.app.intake import go_on, resume_waiting
 from walkdown.aws.health import ENDED_BADLY
-from walkdown.errors import NotFound
 from walkdown.sdk.aws import explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from walkdown.app.context import App
-    from walkdown.runners.executions import Deployment, StepFunctions
-    from walkdown.types import Inspection
+    from walkdown.app.intake import Resumed
+    from walkdown.runners.executions import StepFunctions
 
 LOOKED_BACK: Final = timedelta(days=14)
-"""How old a workflow may be; its files are kept for 30 days."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """An inspection that had broken off, and the one that goes on with its ``images``.
-
-    ``by`` is None where nothing was left to do, or where its files are gone (``gone``).
-    """
-
-    old: str
-    by: str | None
-    images: int
-    gone: bool = False
+"""How old a workflow may be; its files are kept for 45 days."""
 
 
 def move_dead_letters(sqs: Any, url: str) -> int:
@@ -55,32 +39,11 @@ def move_dead_letters(sqs: Any, url: str) -> int:
 
 
 def resume(app: App, workflows: StepFunctions) -> Iterator[Resumed]:
-    """Let every inspection go on whose workflow broke off, each as it comes."""
+    """Let every inspection go on that waits for a budget, or whose workflow broke off."""
+    yield from resume_waiting(app, workflows)
     unfinished = {each.id: each for each in app.records.inspections() if not each.finished_at}
     since = app.clock() - LOOKED_BACK
     for deployment in workflows.deployments():
         for ran in workflows.recent(deployment.machine, since=since):
             if ran.status in ENDED_BADLY and ran.name in unfinished:
-                yield _resumed(app, workflows, deployment, unfinished[ran.name])
-
-
-def _resumed(
-    app: App, workflows: StepFunctions, deployment: Deployment, old: Inspection
-) -> Resumed:
-    try:
-        refs = manifest_of(old.id, app.blobs)
-    except NotFound:
-        return Resumed(old.id, None, 0, gone=True)
-    begun = start(
-        app,
-        workflows,
-        deployment,
-        refs,
-        sources=old.sources,
-        at=app.clock(),
-        actor=app.settings.actor,
-        run=old.run,
-    )
-    # Last: an inspection that is not closed is resumed again.
-    app.records.save_inspection(replace(old, finished_at=app.clock()))
-    return Resumed(old.id, begun.inspection.id if begun.new else None, begun.new)
+                yield go_on(app, workflows, deployment, ran.name, at=app.clock())

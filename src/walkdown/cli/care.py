@@ -61,6 +61,9 @@ def _print_health(health: Health) -> None:
         table([_row(each) for each in health.pipelines], header=header)
     else:
         click.echo("no pipelines yet: walkdown deploy --stack NAME --pipeline FILE")
+    for each in health.pipelines:
+        if each.budget:
+            click.echo(f"budget of {each.deployment.name}: {each.budget.words}")
     total = sum(each.images.total for each in health.pipelines)
     anomalies = sum(each.images.anomalies for each in health.pipelines)
     failed = sum(each.images.failed for each in health.pipelines)
@@ -138,14 +141,16 @@ def run_redrive(app: App, stack: str) -> None:
     resumed = 0
     for one in resume(app, workflows(find_stack(stack))):
         resumed += 1
-        if one.by is not None:
+        if one.waits:
+            click.echo(f"{one.old} goes on waiting: {one.waits}")
+        elif one.by is not None:
             click.echo(f"{one.old} goes on as {one.by}: {one.images} images")
         elif one.gone:
             click.echo(f"{one.old} is too old to go on: walkdown inspect its photographs again")
         else:
             click.echo(f"{one.old} has nothing left to do")
     if not resumed:
-        click.echo("no inspection has broken off")
+        click.echo("no inspection has broken off, and none waits for a budget")
 
 
 def run_destroy(stack: str, *, delete_data: bool, yes: bool) -> int:

@@ -126,11 +126,13 @@ class _Making:
         from walkdown.aws.estimating import SLOWER
 
         stages = self.estimate.measured.stages if self.estimate else ()
+        costs = self.estimate.bill.usd_per_1000 / 1000 if self.estimate else None
         return here_and_now(
             self.app,
             self.spec,
             prefix=self.prefix,
             seconds={stage.name: stage.seconds * SLOWER for stage in stages},
+            usd_per_image=costs,
             concurrency=self.concurrency,
             there=there,
         )

@@ -101,6 +101,9 @@ def run_inspect_there(
     with progress(quiet=as_json) as bar:
         bar.start("listing photographs", None)
         commissioned = _begun(app, known, deployment, source, places, again=again)
+        if commissioned.waits:
+            _held(commissioned, stack)
+            return FAILED
         if commissioned.new:
             try:
                 watch(known, commissioned, progress=bar, sleep=time.sleep)
@@ -129,6 +132,15 @@ def _begun(
 
     with Spool(as_arrived(source.refs(), deployment.prefix)) as refs:
         return commission(app, known, deployment, refs, sources=places, again=again)
+
+
+def _held(commissioned: Commissioned, stack: str) -> None:
+    click.echo(f"{commissioned.waits}.", err=True)
+    click.echo(
+        f"the inspection {commissioned.inspection.id} begins by itself within a quarter of an hour "
+        f"once there is room, or at once with: walkdown redrive --stack {stack}",
+        err=True,
+    )
 
 
 def _left(commissioned: Commissioned, stack: str) -> None:

@@ -10,6 +10,7 @@ from walkdown.stores.dynamodb_keys import Keys
 from walkdown.stores.dynamodb_outbox import DynamoDbOutbox
 from walkdown.stores.dynamodb_records import DynamoDbRecords
 from walkdown.stores.dynamodb_setting import Sequence, Setting
+from walkdown.stores.dynamodb_spending import DynamoDbSpending
 from walkdown.stores.dynamodb_table import Table
 from walkdown.stores.dynamodb_versions import DynamoDbVersions
 
@@ -21,8 +22,8 @@ CACHE_DAYS = 90
 """How long a prediction is remembered."""
 
 
-class DynamoDbStore(DynamoDbRecords, DynamoDbOutbox, DynamoDbVersions):
-    """Records, outbox and model versions of one workspace (ports Records, Outbox, Versions).
+class DynamoDbStore(DynamoDbRecords, DynamoDbOutbox, DynamoDbVersions, DynamoDbSpending):
+    """All of one workspace (ports Records, Outbox, Versions, Spending).
 
     ``client`` is boto3's for DynamoDB (``Aws.client("dynamodb")``), ``table`` the name of a table
     made from `dynamodb_keys.TABLE`. ``random`` gives 0..1, ``sleep`` waits between tries. One

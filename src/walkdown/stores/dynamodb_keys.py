@@ -10,6 +10,7 @@ they find is read from the table itself, consistently, and checked again.
 | one cached prediction, or message, by its key | ``W#C#KEY``, ``W#O#ID`` |
 | an inspection's members | ``W#I#INSPECTION#0`` to ``#f``: shards by the result id's first digit |
 | all inspections | ``W#I`` |
+| what a month has cost, and who took it | ``W#B#PIPELINE#MONTH``: ``spent``, and ``i#INSPECTION`` |
 | all model versions and aliases | ``W#V`` with ``sk`` ``NAME#v#NUMBER`` and ``NAME#a#ALIAS`` |
 | an asset's results over time | index ``listing``: ``W#A#sha256 of the asset``, by sequence |
 | open findings of a severity | index ``listing``: ``W#F#SEVERITY``, by the time they were seen |
@@ -76,7 +77,6 @@ TABLE: Mapping[str, object] = {
         }
         for index in (LISTING, NAMES, CONTENTS)
     ],
-    "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
 }
 """What ``CreateTable`` needs beside the name; `TTL` is switched on by ``UpdateTimeToLive``."""
 
@@ -124,6 +124,14 @@ class Keys:
     def members(self, inspection_id: str, shard: str) -> str:
         """The partition of one shard of an inspection's members; the ``sk`` is the result's id."""
         return f"{self._start}#I#{_plain(inspection_id)}#{shard}"
+
+    def spent(self, pipeline: str, month: str) -> Key:
+        """What a pipeline has taken of a month's budget."""
+        return f"{self._start}#B#{_plain(pipeline)}#{_plain(month)}", "spent"
+
+    def taken(self, pipeline: str, month: str, inspection_id: str) -> Key:
+        """What one inspection has taken of it."""
+        return self.spent(pipeline, month)[0], f"i#{_plain(inspection_id)}"
 
     @property
     def versions(self) -> str:

@@ -1,27 +1,23 @@
-"""The port Outbox over DynamoDB: a table's stream tells of new messages, an index finds old ones.
+"""The port Outbox over DynamoDB: an index finds the messages that wait.
 
-A message is written with what causes it (`dynamodb_writing`), and only messages have the attribute
-``topic``: a reader of the stream takes the INSERTs that have one. A settled message leaves the
-index, and 30 days later the table. The same alert written again after that is kept out by the
-revision of its finding, which has moved on.
+A message is written with what causes it (`dynamodb_writing`). A settled one leaves the index, and
+30 days later the table. The same alert written again after that is kept out by the revision of its
+finding, which has moved on.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from itertools import islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from walkdown.errors import StoreError
 from walkdown.stores.codec import alert_from_json
 from walkdown.stores.dynamodb_keys import LISTING, TTL, message_id
 from walkdown.stores.dynamodb_table import chunks
-from walkdown.stores.dynamodb_values import data, key_of, text, unpack
+from walkdown.stores.dynamodb_values import data, key_of, unpack
 from walkdown.stores.fields import Fields, time_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from walkdown.ports import Topic
     from walkdown.stores.dynamodb_setting import Setting
@@ -70,36 +66,9 @@ class DynamoDbOutbox:
                     yield message_id(key[0]), _body(topic, stored[key])
 
 
-def body_of_stream_image(
-    image: Mapping[str, Mapping[str, str | bytes]],
-) -> tuple[str, Topic, Alert | str]:
-    """A message's id, topic and body from the NEW_IMAGE of a stream record, in DynamoDB's JSON.
-
-    Bytes are base64, as a Lambda event has them, or bytes, as boto3 does. Raises `StoreError` for
-    an image that is not a message's.
-    """
-    item = {name: image[name].get("S", "") for name in ("pk", "topic") if name in image}
-    topic = item.get("topic")
-    if topic not in ("alert", "lake") or "doc" not in image:
-        raise StoreError(
-            "a record of the table's stream is not a message to deliver: let the event source "
-            "mapping filter for INSERT with the attribute 'topic'"
-        )
-    known = cast("Topic", topic)
-    doc: Item = {"doc": _bytes(image["doc"].get("B", ""))}
-    return message_id(text(item, "pk")), known, _body(known, doc)
-
-
 def _body(topic: Topic, item: Item) -> Alert | str:
     value = unpack(data(item, "doc"))
     return alert_from_json(value) if topic == "alert" else Fields("message", value).text("batch_id")
-
-
-def _bytes(value: str | bytes) -> bytes:
-    try:
-        return value if isinstance(value, bytes) else base64.b64decode(value, validate=True)
-    except binascii.Error as error:
-        raise StoreError(f"a record of the table's stream is damaged: {error}") from error
 
 
 def _printable(error: str) -> str:

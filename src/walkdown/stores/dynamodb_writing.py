@@ -208,14 +208,14 @@ def _finding_item(keys: Keys, finding: Finding) -> Item:
 def _alert_item(keys: Keys, alert: Alert) -> Item:
     pk, sk = keys.message(alert.message_id)
     doc = pack(alert_to_json(alert))
-    return {"pk": pk, "sk": sk, "topic": "alert", "doc": doc, "lpk": keys.waiting("alert")}
+    return {"pk": pk, "sk": sk, "doc": doc, "lpk": keys.waiting("alert")}
 
 
 def _lake_item(keys: Keys, stamp: Stamp, result_ids: Sequence[str]) -> Item:
     pk, sk = keys.message(stamp.batch_id)
     doc = pack({"batch_id": stamp.batch_id, "results": list(result_ids)})
     lpk = keys.waiting("lake")
-    return {"pk": pk, "sk": sk, "topic": "lake", "doc": doc, "lpk": lpk, "token": stamp.token}
+    return {"pk": pk, "sk": sk, "doc": doc, "lpk": lpk, "token": stamp.token}
 
 
 def _waiting(item: Item, stamp: Stamp) -> Item:

@@ -110,7 +110,7 @@ class MemoryBlobs:
 
 
 class MemoryRecords:
-    """Records, outbox and model versions of one workspace (ports Records, Outbox, Versions)."""
+    """All of one workspace (ports Records, Outbox, Versions, Spending)."""
 
     def __init__(self, *, workspace: str) -> None:
         self._workspace = workspace
@@ -125,6 +125,22 @@ class MemoryRecords:
         self._settled: set[str] = set()
         self._versions: dict[str, list[ModelVersion]] = {}
         self._aliases: dict[str, dict[str, int]] = {}
+        self._spent: dict[tuple[str, str], dict[str, int]] = {}
+
+    def reserve(
+        self, pipeline: str, month: str, inspection_id: str, *, amount: int, limit: int
+    ) -> bool:
+        """Take an amount, once for each inspection; False, and nothing taken, beyond the limit."""
+        with self._lock:
+            taken = self._spent.setdefault((pipeline, month), {})
+            if inspection_id not in taken and sum(taken.values()) + amount <= limit:
+                taken[inspection_id] = amount
+            return inspection_id in taken
+
+    def spent(self, pipeline: str, month: str) -> int:
+        """What was taken of that month."""
+        with self._lock:
+            return sum(self._spent.get((pipeline, month), {}).values())
 
     def save_inspection(self, inspection: Inspection) -> None:
         """Insert, or replace the one with the same id."""

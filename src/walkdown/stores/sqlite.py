@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from walkdown.stores.sqlite_database import BUSY_TIMEOUT_S, Database
 from walkdown.stores.sqlite_outbox import SqliteOutbox
 from walkdown.stores.sqlite_records import SqliteRecords
+from walkdown.stores.sqlite_spending import SqliteSpending
 from walkdown.stores.sqlite_versions import SqliteVersions
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class SqliteStore(SqliteRecords, SqliteOutbox, SqliteVersions):
-    """Records, outbox and model versions of one workspace (ports Records, Outbox, Versions).
+class SqliteStore(SqliteRecords, SqliteOutbox, SqliteVersions, SqliteSpending):
+    """All of one workspace (ports Records, Outbox, Versions, Spending).
 
     Any number of threads and processes may use one file; each write waits up to
     ``busy_timeout_s`` for the others. The file is made at the first use. It must lie on a disk of

@@ -63,6 +63,12 @@ CREATE TABLE aliases (
     workspace TEXT NOT NULL, name TEXT NOT NULL, alias TEXT NOT NULL, version INTEGER NOT NULL,
     moved_at TEXT NOT NULL, PRIMARY KEY (workspace, name, alias)) WITHOUT ROWID;
 """
+# A table that came later, and changes none of the others.
+_LATER = """
+CREATE TABLE IF NOT EXISTS spending (
+    workspace TEXT NOT NULL, pipeline TEXT NOT NULL, month TEXT NOT NULL, id TEXT NOT NULL,
+    amount INTEGER NOT NULL, PRIMARY KEY (workspace, pipeline, month, id)) WITHOUT ROWID
+"""
 
 
 class Database:
@@ -156,6 +162,7 @@ class Database:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         self._switch_to_wal(connection)
         if self._version(connection) == SCHEMA_VERSION:
+            connection.execute(_LATER)
             return
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -163,6 +170,7 @@ class Database:
             if self._version(connection) == 0:
                 for statement in _TABLES.split(";"):
                     connection.execute(statement)
+                connection.execute(_LATER)
                 connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             connection.execute("COMMIT")
         except BaseException:

@@ -1,0 +1,78 @@
+"""What every store of what budgets have spent keeps to."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.stores.dynamodb_tables import dynamodb_store
+
+from walkdown.stores.memory import MemoryRecords
+from walkdown.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from walkdown.ports import Spending
+
+MAY, JUNE = "2026-05", "2026-06"
+
+
+@pytest.fixture(params=["memory", "sqlite", "dynamodb"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Spending]:
+    if request.param == "memory":
+        yield MemoryRecords(workspace="w")
+        return
+    if request.param == "dynamodb":
+        with dynamodb_store() as dynamodb:
+            yield dynamodb
+        return
+    path, now = tmp_path / "records.sqlite", datetime(2026, 5, 1, tzinfo=UTC)
+    sqlite = SqliteStore(path, workspace="w", clock=lambda: now)
+    yield sqlite
+    sqlite.close()
+
+
+def test_what_fits_is_taken_and_what_does_not_takes_nothing(store: Spending) -> None:
+    assert store.spent("cells", MAY) == 0
+    assert store.reserve("cells", MAY, "i1", amount=60, limit=100)
+    assert not store.reserve("cells", MAY, "i2", amount=41, limit=100)
+    assert store.spent("cells", MAY) == 60
+    assert store.reserve("cells", MAY, "i3", amount=40, limit=100)
+    assert store.spent("cells", MAY) == 100
+
+
+def test_an_inspection_takes_once(store: Spending) -> None:
+    for _ in range(3):
+        assert store.reserve("cells", MAY, "i1", amount=60, limit=100)
+    assert store.spent("cells", MAY) == 60
+    assert store.reserve("cells", MAY, "i1", amount=60, limit=10), "what it has, it keeps"
+
+
+def test_months_and_pipelines_are_apart(store: Spending) -> None:
+    for pipeline, month in (("cells", MAY), ("cells", JUNE), ("poles", MAY), ("cells#x", MAY)):
+        assert store.reserve(pipeline, month, "i1", amount=100, limit=100)
+        assert store.spent(pipeline, month) == 100
+
+
+def test_a_raised_limit_lets_more_in(store: Spending) -> None:
+    assert not store.reserve("cells", MAY, "i1", amount=60, limit=50)
+    assert store.reserve("cells", MAY, "i1", amount=60, limit=70)
+
+
+def test_however_many_ask_at_once_they_stay_within_it(store: Spending) -> None:
+    taken: list[bool] = []
+
+    def ask(number: int) -> None:
+        taken.append(store.reserve("cells", MAY, f"i{number}", amount=10, limit=35))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(taken) == 3
+    assert store.spent("cells", MAY) == 30
