@@ -285,21 +285,24 @@ def test_references_are_found_in_every_form() -> None:
     assert set(references(said)) == {"A", "B", "C", "D", "E", "Own", "G", "H"}
 
 
-def test_a_replaced_version_is_retained_where_the_template_says_so(aws: Handle) -> None:
+def test_another_version_is_published_under_another_name_alone(aws: Handle) -> None:
     code(aws, "old", "new", "newer")
+    another = {**VERSION, "DeletionPolicy": "Retain"}
+    described = {**VERSION["Properties"], "Description": "2"}  # type: ignore[dict-item]
 
-    def described(text: str, **more: str) -> dict[str, Any]:
-        said = {**VERSION["Properties"], "Description": text}  # type: ignore[dict-item]
-        return template(Version1={**VERSION, "Properties": said, **more})
+    def published() -> list[str]:
+        (found,) = aws.client("lambda").list_functions()["Functions"]
+        listed = aws.client("lambda").list_versions_by_function(FunctionName=found["FunctionName"])
+        return [each["Version"] for each in listed["Versions"]]
 
-    changed(aws, described("1", UpdateReplacePolicy="Retain"), "CREATE", CodeKey="old.zip")
-    stack = changed(aws, described("2"), CodeKey="new.zip")
-    assert outputs(stack)["Version"].endswith(":2")
-    changed(aws, described("3"), CodeKey="newer.zip")
-
-    (found,) = aws.client("lambda").list_functions()["Functions"]
-    listed = aws.client("lambda").list_versions_by_function(FunctionName=found["FunctionName"])
-    assert [each["Version"] for each in listed["Versions"]] == ["$LATEST", "1", "3"]
+    changed(aws, template(), "CREATE", CodeKey="old.zip")
+    changed(aws, template(Version1={**VERSION, "Properties": described}), CodeKey="new.zip")
+    assert published() == ["$LATEST", "1"]
+    changed(aws, template(Version2=another), CodeKey="new.zip")
+    changed(aws, template(Version3=VERSION), CodeKey="newer.zip")
+    assert published() == ["$LATEST", "1", "2", "3"]
+    changed(aws, template(), CodeKey="newer.zip")
+    assert published() == ["$LATEST", "1", "2"]
 
 
 def test_roles_need_a_capability(aws: Handle) -> None:

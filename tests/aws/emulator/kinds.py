@@ -31,9 +31,9 @@ class Kind:
 
     make: Callable[[Callable[[str], Any], Properties, str], Made]
     drop: Callable[[Callable[[str], Any], str, Properties], object] | None = None
-    update: Literal["again", "instead", "beside"] = "instead"
+    update: Literal["again", "instead", "never"] = "instead"
     """How a resource is updated: by making it again; by making a new one when the old is gone; or
-    by making a new one beside it, which then goes or is retained."""
+    not at all."""
 
 
 def arn_of(service: str, rest: str) -> str:
@@ -246,7 +246,9 @@ KINDS: dict[str, Kind] = {
     "AWS::Lambda::Version": Kind(
         _version,
         lambda client, name, _: client("lambda").delete_function(FunctionName=name),
-        update="beside",
+        # What a changed description does is not promised: a deployment that needs another version
+        # must ask for it under another name.
+        update="never",
     ),
     "AWS::Budgets::Budget": Kind(
         _budget,

@@ -38,7 +38,6 @@ def _model(name: str, kind: Kind, client: Client) -> Any:  # noqa: C901 - one cl
     class Model(base):  # type: ignore[misc]
         # moto takes the service's name from the second part of the module's.
         __module__ = "emulated.resources.models"
-        made_beside = kind.update == "beside"
 
         def __init__(self, physical: str, attributes: dict[str, str], said: dict[str, Any]) -> None:
             self.physical_resource_id = physical
@@ -80,6 +79,8 @@ def _model(name: str, kind: Kind, client: Client) -> Any:  # noqa: C901 - one cl
             region_name: str,
         ) -> Any:
             physical = original_resource.physical_resource_id
+            if kind.update == "never":
+                return original_resource
             if kind.update == "instead":
                 original_resource.delete(account_id, region_name)
             return cls.create_from_cloudformation_json(physical, cloudformation_json)

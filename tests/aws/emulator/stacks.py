@@ -27,7 +27,6 @@ class Engine:
     def __init__(self, resources: Any) -> None:
         self.map = resources
         self._parsing = moto("cloudformation.parsing")
-        self._replaced: list[tuple[Any, dict[str, Any], str | None]] = []
         if not hasattr(resources, "resolved"):
             resources.resolved = {}
             resources.said = {}
@@ -52,9 +51,6 @@ class Engine:
                 self._make(logical)
         for logical in reversed([each for each in self.map.resolved if each not in wanted]):
             self._remove(logical)
-        for made, resolved, policy in self._replaced:
-            if policy not in RETAINED:
-                self.map._delete_resource(made, resolved)
 
     def delete(self) -> None:
         for logical in reversed(list(self.map.resolved)):
@@ -119,7 +115,7 @@ class Engine:
 
     def _change(self, logical: str) -> None:
         resolved = self._resolve(logical)
-        before, said = self.map.resolved[logical], self.map.said[logical]
+        before = self.map.resolved[logical]
         self._keep(logical, resolved)
         if resolved["Properties"] == before["Properties"]:
             return
@@ -130,9 +126,6 @@ class Engine:
             self.map.resolved[logical] = before
             self._tell(logical, resolved["Type"], "UPDATE_FAILED", told(error))
             raise
-        if getattr(changed, "made_beside", False):
-            old = self.map._parsed_resources[logical]
-            self._replaced.append((old, before, said.get("UpdateReplacePolicy")))
         changed.cf_resource_type = resolved["Type"]
         changed.logical_resource_id = logical
         self.map._parsed_resources[logical] = changed
