@@ -183,6 +183,18 @@ def test_giving_up_keeps_what_stood() -> None:
     assert not fresh.records.findings()
 
 
+def test_an_image_that_is_given_up_on_waits_no_longer_and_counts_once() -> None:
+    """The look had done its work, but nobody heard of it in time."""
+    place = Place()
+    begun = workflow.begin(place.refs, place.inspection, place.recorder, place.blobs)
+    batch = place.batch("screen", begun.manifest)
+    assert workflow.look(place.work, batch) == {"confirm": 2}
+    workflow.give_up(batch, place.recorder, place.blobs, why="it ran out of time")
+    assert workflow.choose(place.inspection.id, "confirm", place.blobs)[1] == 0
+    tally = workflow.finish(place.inspection.id, 4, place.records, place.blobs, now=NOW)
+    assert tally == workflow.Tally(images=4, done=0, partial=0, failed=4, anomalies=0, missing=0)
+
+
 def test_an_image_that_is_gone_before_the_second_stage_stays_an_anomaly() -> None:
     place = Place()
     begun = workflow.begin(place.refs, place.inspection, place.recorder, place.blobs)

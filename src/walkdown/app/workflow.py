@@ -242,8 +242,7 @@ def look(work: Work, batch: Batch) -> dict[str, int]:
             line = ref_to_json(outcome.ref) | {"part": batch.part, "at": at}
             waiting.setdefault(stage.name, []).append(dumps(line))
     for stage_name, lines in waiting.items():
-        folder = stage_folder(batch.inspection, stage_name)
-        work.blobs.put(f"{folder}/waiting/{batch.id}.jsonl", _lines(lines))
+        work.blobs.put(_waiting_key(batch, stage_name), _lines(lines))
     return {stage_name: len(lines) for stage_name, lines in waiting.items()}
 
 
@@ -292,7 +291,16 @@ def give_up(batch: Batch, recorder: Recorder, blobs: Blobs, *, why: str) -> list
             outcome.decision = decide(recorder.plan, outcome.stages)
         else:
             outcome.error = outcome.error or why
+    _wait_no_longer(batch, stages, blobs)
     return _record(batch, outcomes, recorder, blobs)
+
+
+def _wait_no_longer(batch: Batch, stages: Iterable[str], blobs: Blobs) -> None:
+    """A look that broke off late has left its images waiting for a stage; they are given up on."""
+    for stage in stages:
+        key = _waiting_key(batch, stage)
+        if blobs.size(key):
+            blobs.put(key, b"")
 
 
 def choose(inspection: str, stage: str, blobs: Blobs) -> tuple[str, int]:
@@ -344,6 +352,11 @@ def finish(
 def _job_model(work: Work, batch: Batch) -> JobModel:
     stage = next(each for each in work.plan.stages if each.name == batch.stage)
     return cast("JobModel", work.models[stage.model.digest])
+
+
+def _waiting_key(batch: Batch, stage: str) -> str:
+    """Where it is noted which images of a batch want a later stage."""
+    return f"{stage_folder(batch.inspection, stage)}/waiting/{batch.id}.jsonl"
 
 
 def _jobs_key(batch: Batch) -> str:
