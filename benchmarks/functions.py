@@ -260,7 +260,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write each figure here")
     parser.add_argument("--page", type=Path, help="put the table between the marks of this page")
     args = parser.parse_args()
-    measured = measure(args.data / SET, rounds=args.pairs, images=args.images)
+    measured = measure(args.data.resolve() / SET, rounds=args.pairs, images=args.images)
     text = text_of(measured, args.images)
     print(text, file=sys.stdout)
     if args.page:
