@@ -7,11 +7,13 @@ seen: what waits for another stage comes back without a decision.
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from walkdown.errors import ImageError, WalkdownError
-from walkdown.imaging import heatmaps
 from walkdown.imaging.decode import decode, reduction, sniff
 from walkdown.imaging.formats import HEAD_BYTES
 from walkdown.imaging.keeping import painted, without_rest
@@ -19,6 +21,7 @@ from walkdown.imaging.preparing import Preparation, Prepared, prepared, restored
 from walkdown.pipeline.keys import cache_key, heatmap_key, image_key
 from walkdown.pipeline.predictions import checked, failed
 from walkdown.pipeline.steps import Decision, StageCall, next_step
+from walkdown.runners.overlap import HeatMapWriter, ahead
 from walkdown.types import Exif, ImageRef, Prediction, StageResult
 
 if TYPE_CHECKING:
@@ -37,7 +40,9 @@ Cached = tuple[Prediction, str | None]
 class Work:
     """All that a worker needs. ``models`` holds the plan's models by digest.
 
-    ``remember``: whether a prediction that is stored already may be used again.
+    ``remember``: whether a prediction that is stored already may be used again. ``connections``:
+    how many photographs are read, and heat maps stored, beside what is looked at; 1 does one thing
+    after the other, which is best where the store is this machine's own disk.
     """
 
     plan: Plan
@@ -49,6 +54,7 @@ class Work:
     max_pixels: int
     remember: bool = True
     preparation: Preparation = field(default_factory=Preparation)
+    connections: int = 1
 
 
 @dataclass(slots=True)
@@ -73,6 +79,7 @@ class Outcome:
 class _InHand:
     outcome: Outcome
     data: bytes = b""
+    wanted_by: Stage | None = None
     prepared: Prepared | None = None
     reduction: int = 1
 
@@ -91,8 +98,18 @@ def advance(work: Work, outcomes: Sequence[Outcome], *, only: str | None = None)
     An outcome then has an error, a decision, or neither: it waits for another stage (`waits_for`).
     """
     at_once = max(stage.model.max_batch for stage in work.plan.stages)
-    parts = (outcomes[at : at + at_once] for at in range(0, len(outcomes), at_once))
-    return [outcome for part in parts for outcome in _look(work, part, only)]
+    # Predictions that are known are asked for by more images than are decoded at once.
+    asked = max(at_once, 2 * (work.connections - 1))
+    read = partial(_read, work, only=only)
+    with (
+        closing(ahead(read, outcomes, connections=work.connections)) as hands,
+        HeatMapWriter(work.blobs, work.connections) as writing,
+    ):
+        while some := list(islice(hands, asked)):
+            known = _known(work, [hand.outcome for hand in some])
+            for at in range(0, len(some), at_once):
+                _look(work, some[at : at + at_once], only, known, writing)
+    return list(outcomes)
 
 
 def waits_for(plan: Plan, outcome: Outcome) -> Stage | None:
@@ -101,9 +118,15 @@ def waits_for(plan: Plan, outcome: Outcome) -> Stage | None:
     return step.stage if isinstance(step, StageCall) else None
 
 
-def _look(work: Work, outcomes: Sequence[Outcome], only: str | None) -> list[Outcome]:
-    hands = [_take(work, outcome, only) for outcome in outcomes]
-    known = _known(work, [h.outcome for h in hands])
+def _look(
+    work: Work,
+    hands: Sequence[_InHand],
+    only: str | None,
+    known: Mapping[str, Cached],
+    writing: HeatMapWriter,
+) -> None:
+    for hand in hands:
+        _decode(work, hand)
     waiting = [h for h in hands if h.outcome.error is None]
     while waiting:
         calls: dict[str, list[_InHand]] = {}
@@ -115,13 +138,14 @@ def _look(work: Work, outcomes: Sequence[Outcome], only: str | None) -> list[Out
                 calls.setdefault(step.stage.name, []).append(hand)
         stages = {stage.name: stage for stage in work.plan.stages}
         for name, group in calls.items():
-            _run_stage(work, stages[name], group, known)
+            _run_stage(work, stages[name], group, known, writing)
         waiting = [hand for group in calls.values() for hand in group]
-    return [hand.outcome for hand in hands]
+    for hand in hands:
+        hand.data, hand.prepared = b"", None
 
 
-def _take(work: Work, outcome: Outcome, only: str | None) -> _InHand:
-    """Read and decode an image as the stage that it waits for wants it."""
+def _read(work: Work, outcome: Outcome, *, only: str | None) -> _InHand:
+    """An image's bytes, where a stage that is to run waits for it."""
     hand = _InHand(outcome)
     stage = waits_for(work.plan, outcome)
     if stage is None or only not in (None, stage.name):
@@ -129,17 +153,25 @@ def _take(work: Work, outcome: Outcome, only: str | None) -> _InHand:
     try:
         original = work.source.read(outcome.ref)
     except ImageError as e:
-        problem: str | None = _reason(e, outcome.ref)
+        _unusable(outcome, stage, _reason(e, outcome.ref))
     else:
         _understand(outcome, original)
-        hand.data = original.data
-        problem = _problem(work, stage, hand)
-    if problem and outcome.stages:
-        # What earlier stages said of it stands.
+        hand.data, hand.wanted_by = original.data, stage
+    return hand
+
+
+def _decode(work: Work, hand: _InHand) -> None:
+    """Have an image that was read as the stage that it waits for wants it."""
+    if hand.wanted_by and (problem := _problem(work, hand.wanted_by, hand)):
+        _unusable(hand.outcome, hand.wanted_by, problem)
+
+
+def _unusable(outcome: Outcome, stage: Stage, problem: str) -> None:
+    """No stage sees it; what earlier stages said of it stands."""
+    if outcome.stages:
         outcome.stages.append(_result(stage, failed(problem), None))
     else:
         outcome.error = problem
-    return hand
 
 
 def _understand(outcome: Outcome, original: Original) -> None:
@@ -214,7 +246,11 @@ def _known(work: Work, outcomes: Sequence[Outcome]) -> dict[str, Cached]:
 
 
 def _run_stage(
-    work: Work, stage: Stage, group: Sequence[_InHand], known: Mapping[str, Cached]
+    work: Work,
+    stage: Stage,
+    group: Sequence[_InHand],
+    known: Mapping[str, Cached],
+    writing: HeatMapWriter,
 ) -> None:
     fresh: list[_InHand] = []
     for hand in group:
@@ -229,7 +265,7 @@ def _run_stage(
     for at in range(0, len(fresh), stage.model.max_batch):
         batch = fresh[at : at + stage.model.max_batch]
         for hand, prediction in zip(batch, _predict(work, stage, batch), strict=True):
-            _finish(work, stage, hand, prediction)
+            _finish(work, stage, hand, prediction, writing)
 
 
 def _predict(work: Work, stage: Stage, batch: Sequence[_InHand]) -> list[Prediction]:
@@ -255,7 +291,9 @@ def _ask(model: Model, seen: Sequence[Prepared]) -> list[Prediction]:
     return [restored(prediction, each) for prediction, each in zip(said, seen, strict=True)]
 
 
-def _finish(work: Work, stage: Stage, hand: _InHand, prediction: Prediction) -> None:
+def _finish(
+    work: Work, stage: Stage, hand: _InHand, prediction: Prediction, writing: HeatMapWriter
+) -> None:
     """Store the heat map, then note the prediction; only a good and whole one is remembered.
 
     One whose heat map was not wanted is not whole: another pipeline may want it.
@@ -264,7 +302,7 @@ def _finish(work: Work, stage: Stage, hand: _InHand, prediction: Prediction) -> 
     heatmap = None
     if prediction.heatmap is not None and work.outputs.heatmaps:
         heatmap = heatmap_key(hand.outcome.content, stage.model.digest, work.plan.prepare_digest)
-        work.blobs.put(heatmap, heatmaps.to_png(prediction.heatmap))
+        writing.put(heatmap, prediction.heatmap)
     bare = replace(prediction, heatmap=None)
     hand.outcome.stages.append(_result(stage, bare, heatmap))
     if bare.error is None and (heatmap or prediction.heatmap is None):

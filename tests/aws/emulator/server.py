@@ -132,6 +132,9 @@ def main(folder: Path) -> None:
     app = moto("moto_server.werkzeug_app")
     waiting: list[Any] = []
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # As AWS does it: one connection for many requests.
+    app.MotoRequestHandler.protocol_version = "HTTP/1.1"
+    app.MotoRequestHandler.disable_nagle_algorithm = True
     server = make_server(
         "127.0.0.1",
         0,

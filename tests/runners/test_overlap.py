@@ -1,0 +1,133 @@
+"""Reading and storing beside a look change nothing of what comes out, and lose no error."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from walkdown.errors import StoreError
+from walkdown.models.fake import Fake, fake_artefact
+from walkdown.pipeline.plan import make_plan
+from walkdown.runners.worker import Work, look
+from walkdown.spec import OutputsSpec, one_stage
+from walkdown.stores.memory import MemoryBlobs, MemoryRecords, MemorySource
+from walkdown.types import ImageRef, Original
+
+MANY = 60
+
+
+def photos(count: int = MANY) -> dict[str, bytes]:
+    found = {}
+    for number in range(count):
+        out = io.BytesIO()
+        Image.new("L", (8, 8), 4 * number).save(out, "PNG")
+        found[f"{number:03d}.png"] = out.getvalue()
+    found["000.png"] = b"no photograph"
+    return found
+
+
+class Far(MemorySource):
+    """A source that takes its time, and counts how many were read before they were looked at."""
+
+    def __init__(self, images: dict[str, bytes], model: Counting) -> None:
+        super().__init__(images)
+        self._model, self._lock = model, threading.Lock()
+        self.read_count, self.most_ahead, self.at_once, self.most_at_once = 0, 0, 0, 0
+
+    def read(self, ref: ImageRef) -> Original:
+        with self._lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        time.sleep(0.002)
+        with self._lock:
+            self.at_once -= 1
+            self.read_count += 1
+            self.most_ahead = max(self.most_ahead, self.read_count - self._model.seen)
+        return super().read(ref)
+
+
+class Counting(Fake):
+    seen = 0
+
+    def predict(self, photos: Any) -> Any:
+        self.seen += len(photos)
+        return super().predict(photos)
+
+
+class Asked(MemoryRecords):
+    """Counts how often it is asked for what is known."""
+
+    times = 0
+
+    def cached(self, keys: Iterable[str]) -> Any:
+        self.times += 1
+        return super().cached(keys)
+
+
+class Broken(MemoryBlobs):
+    """A store whose last heat map does not arrive."""
+
+    def put(self, key: str, data: bytes) -> None:
+        if sum(1 for _ in self.list("heatmaps/")) == MANY - 2:
+            raise StoreError("the disk is full")
+        super().put(key, data)
+
+
+def scene(connections: int, blobs: MemoryBlobs | None = None) -> tuple[Work, Far, Asked]:
+    model = Counting(fake_artefact(), label="fake@1")
+    source, records = Far(photos(), model), Asked(workspace="w")
+    work = Work(
+        plan=make_plan(one_stage("fake"), {"fake": model.info}),
+        models={model.info.digest: model},
+        source=source,
+        blobs=blobs or MemoryBlobs(),
+        records=records,
+        outputs=OutputsSpec(images=False),
+        max_pixels=100,
+        connections=connections,
+    )
+    return work, source, records
+
+
+def test_connections_change_nothing_but_the_order_of_work() -> None:
+    (one, near, asked_one), (four, far, asked_four) = scene(1), scene(4)
+    refs = list(near.refs())
+    assert look(four, refs) == look(one, refs)
+    assert dict(four.blobs._blobs) == dict(one.blobs._blobs)  # type: ignore[attr-defined]
+    assert (near.most_at_once, far.most_at_once) == (1, 4)
+    assert asked_four.times < asked_one.times
+
+
+def test_no_more_is_read_ahead_than_fits_into_memory() -> None:
+    work, far, _ = scene(4)
+    look(work, list(far.refs()))
+    assert far.most_ahead <= 2 * 4 + 2 * 4
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_a_heat_map_that_could_not_be_stored_is_an_error_of_the_batch(connections: int) -> None:
+    work, source, _ = scene(connections, Broken())
+    with pytest.raises(StoreError, match="the disk is full"):
+        look(work, list(source.refs()))
+
+
+def test_a_source_that_breaks_off_ends_the_batch_and_no_thread_stays() -> None:
+    work, source, _ = scene(4)
+    refs = list(source.refs())
+
+    def read(ref: ImageRef) -> Original:
+        if ref == refs[30]:
+            raise StoreError("S3 does not answer")
+        return MemorySource.read(source, ref)
+
+    source.read = read  # type: ignore[method-assign]
+    before = threading.active_count()
+    with pytest.raises(StoreError, match="S3 does not answer"):
+        look(work, refs)
+    assert threading.active_count() == before
