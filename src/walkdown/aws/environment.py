@@ -32,8 +32,8 @@ ACTOR = "walkdown-on-aws"
 CHANNELS = ("eventbridge", "sns")
 """Who is told of every finding of a stack; the rules and subscriptions behind them choose."""
 
-CONNECTIONS = 4
-"""Photographs that are read, and heat maps that are stored, while a model looks at another."""
+CONNECTIONS = 3
+"""How many read photographs, and store heat maps, while a model looks at others."""
 
 KEPT = 4
 """Deployed pipelines whose models are held: more would not fit into a function's memory."""

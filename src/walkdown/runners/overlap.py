@@ -10,7 +10,7 @@ from walkdown.imaging import heatmaps
 from walkdown.parallel import ordered_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from typing import Self
 
     from walkdown.ports import Blobs
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+GROUP = 4
+"""Photographs that a connection reads one after the other, and whose predictions are asked for at
+once: fewer cost a call for each, more keep the first models waiting and fill the memory."""
 
 
 def ahead(
@@ -28,6 +32,20 @@ def ahead(
         yield from map(read, items)
     else:
         yield from ordered_map(read, items, workers=connections)
+
+
+def grouped(items: Sequence[T], at_once: int, *, ahead: bool) -> Iterator[Sequence[T]]:
+    """Items in groups that are read as one; such as are read ahead are larger, but for the first.
+
+    >>> [len(group) for group in grouped("abcdefghijkl", 1, ahead=True)]
+    [1, 2, 4, 4, 1]
+    """
+    size, at = at_once, 0
+    while at < len(items):
+        yield items[at : at + size]
+        at += size
+        if ahead:
+            size = min(2 * size, max(GROUP, at_once))
 
 
 class HeatMapWriter:

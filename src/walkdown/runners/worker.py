@@ -10,7 +10,6 @@ import hashlib
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from walkdown.errors import ImageError, WalkdownError
@@ -21,7 +20,7 @@ from walkdown.imaging.preparing import Preparation, Prepared, prepared, restored
 from walkdown.pipeline.keys import cache_key, heatmap_key, image_key
 from walkdown.pipeline.predictions import checked, failed
 from walkdown.pipeline.steps import Decision, StageCall, next_step
-from walkdown.runners.overlap import HeatMapWriter, ahead
+from walkdown.runners.overlap import HeatMapWriter, ahead, grouped
 from walkdown.types import Exif, ImageRef, Prediction, StageResult
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ class Work:
     """All that a worker needs. ``models`` holds the plan's models by digest.
 
     ``remember``: whether a prediction that is stored already may be used again. ``connections``:
-    how many photographs are read, and heat maps stored, beside what is looked at; 1 does one thing
-    after the other, which is best where the store is this machine's own disk.
+    how many read photographs, and store heat maps, beside what is looked at; 1 does one thing after
+    the other, which is best where the store is this machine's own disk.
     """
 
     plan: Plan
@@ -98,17 +97,15 @@ def advance(work: Work, outcomes: Sequence[Outcome], *, only: str | None = None)
     An outcome then has an error, a decision, or neither: it waits for another stage (`waits_for`).
     """
     at_once = max(stage.model.max_batch for stage in work.plan.stages)
-    # Predictions that are known are asked for by more images than are decoded at once.
-    asked = max(at_once, 2 * (work.connections - 1))
     read = partial(_read, work, only=only)
+    groups = grouped(outcomes, at_once, ahead=work.connections > 1)
     with (
-        closing(ahead(read, outcomes, connections=work.connections)) as hands,
+        closing(ahead(read, groups, connections=work.connections)) as taken,
         HeatMapWriter(work.blobs, work.connections) as writing,
     ):
-        while some := list(islice(hands, asked)):
-            known = _known(work, [hand.outcome for hand in some])
-            for at in range(0, len(some), at_once):
-                _look(work, some[at : at + at_once], only, known, writing)
+        for hands, known in taken:
+            for at in range(0, len(hands), at_once):
+                _look(work, hands[at : at + at_once], only, known, writing)
     return list(outcomes)
 
 
@@ -144,7 +141,15 @@ def _look(
         hand.data, hand.prepared = b"", None
 
 
-def _read(work: Work, outcome: Outcome, *, only: str | None) -> _InHand:
+def _read(
+    work: Work, outcomes: Sequence[Outcome], *, only: str | None
+) -> tuple[list[_InHand], dict[str, Cached]]:
+    """Images that were read, and the predictions that are known of them."""
+    hands = [_read_one(work, outcome, only) for outcome in outcomes]
+    return hands, _known(work, outcomes)
+
+
+def _read_one(work: Work, outcome: Outcome, only: str | None) -> _InHand:
     """An image's bytes, where a stage that is to run waits for it."""
     hand = _InHand(outcome)
     stage = waits_for(work.plan, outcome)
