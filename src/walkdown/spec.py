@@ -143,6 +143,7 @@ def _no_flag(value: object) -> object:
 
 Whole = Annotated[int, BeforeValidator(_no_flag)]
 Text = Annotated[str, Field(min_length=1)]
+Audit = Annotated[float, BeforeValidator(_no_flag), Field(gt=0, le=1)]
 Usd = Annotated[float, BeforeValidator(_no_flag), Field(ge=0.01, le=1e9)]
 Coordinate = Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=MAX_SIDE_PX)]
 PolygonSpec = tuple[tuple[Coordinate, Coordinate], ...]
@@ -198,6 +199,9 @@ class StageSpec(_Strict):
     model: str = Field(pattern=MODEL, description="name, name@alias or name@version")
     when: str | None = Field(
         None, description="run only if this holds, e.g. screen.verdict == 'anomaly'"
+    )
+    audit: Audit | None = Field(
+        None, description="share of the rest that it looks at all the same, e.g. 0.02"
     )
 
 
@@ -327,6 +331,9 @@ class PipelineSpec(_Strict):
             raise Located(("stages", 0, "when"), "the first stage has no earlier one to ask")
         for i, stage in enumerate(self.stages):
             _check_condition(("stages", i, "when"), stage.when, stage_names(names[:i]))
+            if stage.audit is not None and stage.when is None:
+                why = "without 'when' the stage sees every image: there is no rest to audit"
+                raise Located(("stages", i, "audit"), why)
         for i, rule in enumerate(self.severity):
             known = FINDING_NAMES | stage_names(names)
             _check_condition(("severity", i, "when"), rule.when, known)

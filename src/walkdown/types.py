@@ -218,13 +218,17 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class StageResult:
-    """A prediction as it is recorded: which stage and model, and where its heat map is stored."""
+    """A prediction as it is recorded: which stage and model, and where its heat map is stored.
+
+    ``audited``: the stage's condition did not hold; it was asked to learn what that missed.
+    """
 
     stage: str
     model: str
     digest: str
     prediction: Prediction
     heatmap: str | None = None
+    audited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from PIL import Image
 from walkdown.app import workflow
 from walkdown.app.workflow import Batch
 from walkdown.errors import ImageError
+from walkdown.evaluate.audits import audits_of
 from walkdown.models.fake import Fake, fake_artefact
 from walkdown.models.fake_job import FakeJob, fake_job_artefact
 from walkdown.pipeline.plan import make_plan
@@ -51,12 +52,12 @@ SPEC = PipelineSpec(
 class Place:
     """A workspace in memory with two models of brightness."""
 
-    def __init__(self, images: dict[str, bytes] = IMAGES) -> None:
+    def __init__(self, images: dict[str, bytes] = IMAGES, spec: PipelineSpec = SPEC) -> None:
         models = [Fake(fake_artefact(salt=salt), label=f"{salt}@1") for salt in ("cheap", "dear")]
         self.records = MemoryRecords(workspace="w")
         self.blobs = MemoryBlobs()
         self.source = MemorySource(images)
-        self.plan = make_plan(SPEC, {m.info.label.partition("@")[0]: m.info for m in models})
+        self.plan = make_plan(spec, {m.info.label.partition("@")[0]: m.info for m in models})
         self.work = Work(
             plan=self.plan,
             models={model.info.digest: model for model in models},
@@ -115,6 +116,35 @@ def test_step_by_step_comes_to_the_same_as_all_the_way() -> None:
     cached = place.records.cached(place.records._cache)
     assert cached == other.records.cached(other.records._cache)
     assert len(cached) == 5
+
+
+def test_an_audit_sends_on_the_same_photographs_either_way() -> None:
+    screen, confirm = SPEC.stages
+    spec = SPEC.model_copy(update={"stages": (screen, confirm.model_copy(update={"audit": 0.5}))})
+    images = {f"{grey}.png": png(grey) for grey in range(0, 240, 5)}
+    place, other = Place(images, spec), Place(images, spec)
+    place.inspect()
+    list(local.run(other.work, other.recorder, other.refs, workers=2))
+    found = place.results()
+    assert found == {r.image: r for r in other.records.results()}
+    audited = [r for r in found.values() if any(each.audited for each in r.stages)]
+    passed = [r for r in found.values() if r.stages[0].prediction.verdict == "normal"]
+    assert 0 < len(audited) < len(passed)
+    (audit,) = audits_of(found.values())
+    assert (audit.passed, audit.audited) == (len(passed), len(audited))
+
+
+def test_an_audit_that_cannot_answer_is_one_and_leaves_the_verdict() -> None:
+    screen, confirm = SPEC.stages
+    spec = SPEC.model_copy(update={"stages": (screen, confirm.model_copy(update={"audit": 1.0}))})
+    place = Place({"dark.png": png(DARK)}, spec)
+    begun = workflow.begin(place.refs, place.inspection, place.recorder, place.blobs)
+    assert place.stage("screen", begun.manifest) == {"confirm": 1}
+    manifest, _ = workflow.choose(place.inspection.id, "confirm", place.blobs)
+    batch = place.batch("confirm", manifest)
+    (result,) = workflow.give_up(batch, place.recorder, place.blobs, why="it ran out of memory")
+    assert (result.status, result.verdict) == (Status.PARTIAL, "normal")
+    assert [each.audited for each in result.stages] == [False, True]
 
 
 def test_only_what_the_first_stage_flagged_reaches_the_second() -> None:

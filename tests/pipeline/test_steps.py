@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.pipeline.plans import DECISIONS, Decide, answer, answers, failure, plan_of, plans
 
 from walkdown.pipeline.plan import Plan
-from walkdown.pipeline.steps import Decision, StageCall, next_step, stage_facts
+from walkdown.pipeline.steps import Decision, StageCall, is_audited, next_step, stage_facts
 from walkdown.types import Region, StageResult, Status, Verdict
 
 ANOMALY, NORMAL, UNUSABLE = Verdict.ANOMALY, Verdict.NORMAL, Verdict.UNUSABLE
@@ -14,7 +16,7 @@ def walk(plan: Plan, replies: dict[str, StageResult]) -> tuple[list[str], Decisi
     """The stages that were called, in order, and how it ended."""
     done: list[StageResult] = []
     for _ in range(len(plan.stages) + 1):
-        step = next_step(plan, done)
+        step = next_step(plan, done, content=None)
         if isinstance(step, Decision):
             return [r.stage for r in done], step
         done.append(replies[step.stage.name])
@@ -78,14 +80,14 @@ def test_a_stage_that_fails_instead_never_turns_an_anomaly_normal(
 
 
 def _decision(plan: Plan, done: list[StageResult]) -> Decision:
-    step = next_step(plan, done)
+    step = next_step(plan, done, content=None)
     assert isinstance(step, Decision)
     return step
 
 
 def test_a_cascade_asks_the_second_model_only_about_what_the_first_flagged() -> None:
     plan = plan_of(None, "a.score > 0.4")
-    assert isinstance(next_step(plan, []), StageCall)
+    assert isinstance(next_step(plan, [], content=None), StageCall)
     called, decision = walk(plan, {"a": answer("a", NORMAL, 0.3)})
     assert (called, decision.verdict) == (["a"], NORMAL)
     called, decision = walk(plan, {"a": answer("a", ANOMALY, 0.6), "b": answer("b", NORMAL, 0.2)})
@@ -174,3 +176,49 @@ def test_what_a_condition_sees_of_a_stage() -> None:
         "failed": False,
     }
     assert stage_facts(failure("a"))["failed"] is True
+
+
+CONTENTS = [f"{number:064x}" for number in range(4000)]
+
+
+def audited(plan: Plan, verdict: Verdict = NORMAL) -> set[str]:
+    """Which images the second stage sees although the first said so."""
+    first, seen = answer("a", verdict, 0.3), set()
+    for content in CONTENTS:
+        step = next_step(plan, [first], content=content)
+        if isinstance(step, StageCall):
+            assert step.audited is (verdict is NORMAL)
+            seen.add(content)
+    return seen
+
+
+def test_an_audit_sees_its_share_of_what_was_passed_and_all_that_was_flagged() -> None:
+    plan = with_audit(plan_of(None, "a.verdict == 'anomaly'"), 0.05)
+    seen = audited(plan)
+    assert len(seen) / len(CONTENTS) == pytest.approx(0.05, abs=0.012)
+    assert audited(plan) == seen
+    assert audited(with_audit(plan, 0.2)) > seen, "a larger share sees these and more"
+    assert audited(plan, ANOMALY) == set(CONTENTS)
+    assert audited(plan_of(None, "a.verdict == 'anomaly'")) == set()
+
+
+def test_stages_draw_each_for_themselves_and_nothing_is_drawn_of_what_nobody_has_read() -> None:
+    plan = with_audit(plan_of(None, "a.score > 0.9", "a.score > 0.9"), 0.5)
+    later = plan.stages[2]
+    both = {c for c in CONTENTS if is_audited(plan.stages[1], c) and is_audited(later, c)}
+    assert len(both) / len(CONTENTS) == pytest.approx(0.25, abs=0.03)
+    assert isinstance(next_step(plan, [answer("a", NORMAL, 0.1)], content=None), Decision)
+
+
+def test_what_an_audit_finds_counts() -> None:
+    plan = with_audit(plan_of(None, "a.verdict == 'anomaly'"), 1.0)
+    done = [answer("a", NORMAL, 0.2), replace(answer("b", ANOMALY, 0.8), audited=True)]
+    decision = next_step(plan, done, content=CONTENTS[0])
+    assert isinstance(decision, Decision)
+    assert decision.verdict is ANOMALY
+
+
+def with_audit(plan: Plan, share: float) -> Plan:
+    """The plan with an audit in every stage that has a condition."""
+    stages = (replace(s, audit=share) if s.when else s for s in plan.stages)
+    return replace(plan, stages=tuple(stages))

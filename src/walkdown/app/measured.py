@@ -24,8 +24,9 @@ class Stored:
 class StageMeasured:
     """One stage. ``share`` of all images come to it, 0 to 1; ``seconds`` each of them needs there.
 
-    Of these, ``heatmap_seconds`` go into drawing a heat map of ``heatmap_bytes``, both 0 where none
-    is stored. ``open_seconds`` are for the model, in ``model_files`` files.
+    ``audit`` of the images that its condition leaves out come to it all the same, and are in that
+    share. Of the seconds, ``heatmap_seconds`` go into drawing a heat map of ``heatmap_bytes``, both
+    0 where none is stored. ``open_seconds`` are for the model, in ``model_files`` files.
     """
 
     name: str
@@ -37,6 +38,11 @@ class StageMeasured:
     open_seconds: float = 0.0
     model_files: int = 1
     kind: StageKind = "inline"
+    audit: float = 0.0
+
+    def with_share(self, share: float) -> StageMeasured:
+        """The same, if the condition held for that share of the images."""
+        return replace(self, share=share + self.audit * (1.0 - share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ class Measured:
     def with_share(self, share: float) -> Measured:
         """The same, if that share of the images came to every later stage, and had a finding."""
         first, *later = self.stages
-        stages = (first, *(replace(stage, share=share) for stage in later))
+        stages = (first, *(stage.with_share(share) for stage in later))
         return replace(self, stages=stages, found_share=share)
 
     def without_heatmaps(self) -> Measured:

@@ -196,6 +196,7 @@ def _stage(stage: Stage, seen: Sequence[_Glance], opened: _Opened) -> StageMeasu
         open_seconds=opened.seconds,
         model_files=opened.files,
         kind=stage.model.kind,
+        audit=stage.audit,
     )
 
 
@@ -205,7 +206,7 @@ def _decided(plan: Plan, alone: Sequence[Outcome]) -> Outcome:
     whole = replace(alone[0], stages=[], cache=[])
     caches = {o.stages[0].stage: o.cache for o in alone if o.stages}
     while not whole.error:
-        step = next_step(plan, whole.stages)
+        step = next_step(plan, whole.stages, content=None)
         if isinstance(step, Decision):
             whole.decision = step
             break
@@ -230,7 +231,7 @@ def _measured(
     weigh = partial(_weighed, Keys(bench.app.settings.workspace))
     items = [weigh(entry, ref) for entry, ref in zip(entries, refs, strict=True)]
     return Measured(
-        stages=tuple(replace(s, share=n / count) for s, n in zip(stages, came, strict=True)),
+        stages=tuple(s.with_share(n / count) for s, n in zip(stages, came, strict=True)),
         images=len(outcomes),
         image_bytes=round(median(len(bench.source.read(o.ref).data) for o in outcomes
                                  if not o.error)),

@@ -30,6 +30,7 @@ from walkdown.app.report_rows import (
 )
 from walkdown.app.rows import region_row, stage_row
 from walkdown.errors import StoreError
+from walkdown.evaluate.audits import audits_of, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -120,6 +121,7 @@ def _page(inspection: Inspection, ranked: Sequence[Result], numbers: Sequence[in
     data = {
         "inspection": inspection_row(inspection),
         "counts": found,
+        "audits": [words(audit) for audit in audits_of(ranked)],
         "per_block": _PER_BLOCK,
         "results": [_page_row(r, n) for r, n in zip(ranked, numbers, strict=True)],
     }

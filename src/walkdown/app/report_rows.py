@@ -3,9 +3,9 @@
 Text that is not valid Unicode (a file name of raw bytes) is spelled out with backslashes, and a
 number that is not finite becomes null, so that every reader of the files can read them.
 
-``results.json`` holds ``inspection``, ``counts`` and ``results``, worst score first; each result
-has the fields of ``walkdown.app.rows``, the rest of those of `Result`, and ``name`` for the last
-part of ``image``. Heat maps and pictures are named by their keys in the workspace's store.
+``results.json`` holds ``inspection``, ``counts``, ``audits`` and ``results``, worst score first;
+each result has the fields of ``walkdown.app.rows``, the rest of those of `Result`, and ``name`` for
+the last part of ``image``. Heat maps and pictures are named by their keys in the workspace's store.
 
 ``results.csv`` has one line per result in the same order, in UTF-8:
 
@@ -27,10 +27,12 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import asdict
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from walkdown.app.rows import moment, number, result_row
+from walkdown.evaluate.audits import audits_of, words
 from walkdown.types import Status, Verdict
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from walkdown.app.rows import Row
+    from walkdown.evaluate.audits import Audit
     from walkdown.types import Inspection, Result, StageResult
 
 COLUMNS = (
@@ -107,6 +110,17 @@ def inspection_row(inspection: Inspection) -> Row:
     }
 
 
+def audit_row(audit: Audit) -> Row:
+    """An audit's counts, and the share of anomalies that were passed, with its 95 % interval."""
+    rate = audit.miss_rate
+    return {
+        **asdict(audit),
+        "saved": audit.saved,
+        "miss_rate": None if rate is None else [number(value) for value in rate],
+        "words": words(audit),
+    }
+
+
 def report_row(result: Result) -> Row:
     """One result with its stages; see the head of this module for the fields."""
     name = result.image.replace("\\", "/").rstrip("/").rpartition("/")[2]
@@ -136,7 +150,8 @@ def write_csv(results: Sequence[Result], file: TextIO) -> None:
 def write_json(inspection: Inspection, results: Sequence[Result], file: TextIO) -> None:
     """The inspection, its counts, and one result per line."""
     file.write(f'{{"inspection": {dumps(inspection_row(inspection))},\n')
-    file.write(f'"counts": {dumps(counts(results))},\n"results": [')
+    audits = [audit_row(audit) for audit in audits_of(results)]
+    file.write(f'"counts": {dumps(counts(results))},\n"audits": {dumps(audits)},\n"results": [')
     for at, result in enumerate(results):
         file.write(",\n" if at else "\n")
         file.write(dumps(report_row(result)))

@@ -46,6 +46,7 @@ def stage_row(stage: StageResult, *, locate: Callable[[str], str] = str) -> Row:
         "stage": stage.stage,
         "model": stage.model,
         "digest": stage.digest,
+        "audited": stage.audited,
         **_prediction_row(stage.prediction, locate),
         "heatmap": locate(stage.heatmap) if stage.heatmap else None,
     }

@@ -237,10 +237,10 @@ def look(work: Work, batch: Batch) -> dict[str, int]:
     work.blobs.put(batch.part, pack(outcomes))
     waiting: dict[str, list[str]] = {}
     for at, outcome in enumerate(outcomes):
-        stage = waits_for(work.plan, outcome)
-        if stage is not None:
+        call = waits_for(work.plan, outcome)
+        if call is not None:
             line = ref_to_json(outcome.ref) | {"part": batch.part, "at": at}
-            waiting.setdefault(stage.name, []).append(dumps(line))
+            waiting.setdefault(call.stage.name, []).append(dumps(line))
     for stage_name, lines in waiting.items():
         work.blobs.put(_waiting_key(batch, stage_name), _lines(lines))
     return {stage_name: len(lines) for stage_name, lines in waiting.items()}
@@ -274,8 +274,9 @@ def record(batch: Batch, recorder: Recorder, blobs: Blobs) -> list[Result]:
     """Record the images of a batch whose way has ended; repeatable."""
     outcomes = unpack(blobs.get(batch.part))
     for outcome in outcomes:
-        step = None if outcome.error else next_step(recorder.plan, outcome.stages)
-        outcome.decision = step if isinstance(step, Decision) else None
+        if outcome.error is None:
+            step = next_step(recorder.plan, outcome.stages, content=outcome.content)
+            outcome.decision = step if isinstance(step, Decision) else None
     return _record(batch, [o for o in outcomes if o.error or o.decision], recorder, blobs)
 
 
@@ -286,7 +287,14 @@ def give_up(batch: Batch, recorder: Recorder, blobs: Blobs, *, why: str) -> list
     outcomes = _outcomes(batch, blobs)
     for outcome in outcomes:
         if outcome.stages:
-            said = StageResult(batch.stage, model.label, model.digest, failed(why))
+            call = waits_for(recorder.plan, outcome)
+            said = StageResult(
+                batch.stage,
+                model.label,
+                model.digest,
+                failed(why),
+                audited=call is not None and call.audited,
+            )
             outcome.stages.append(said)
             outcome.decision = decide(recorder.plan, outcome.stages)
         else:

@@ -20,6 +20,7 @@ from walkdown.cli.output import (
     table,
 )
 from walkdown.cli.progress import progress
+from walkdown.evaluate.audits import audits_of, words
 from walkdown.types import Status
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def _print_summary(inspecting: Inspecting, lines: list[Line]) -> None:
     before = f" ({skipped} of them done before)" if skipped else ""
     noun = "image" if len(results) == 1 else "images"
     click.echo(f"{len(results)} {noun}: {summary(results)}{before}")
+    for audit in audits_of(results):
+        click.echo(words(audit))
     for name, reason in inspecting.left_out[:SHOWN]:
         click.echo(f"left out: {shown(name)}: {reason}", err=True)
     if len(inspecting.left_out) > SHOWN:

@@ -40,6 +40,7 @@ def results(inspection: str | None, as_json: bool, verdict: str | None) -> None:
         summary,
         table,
     )
+    from walkdown.evaluate.audits import audits_of, words
 
     app = open_app()
     found = find_inspection(app, inspection)
@@ -51,6 +52,8 @@ def results(inspection: str | None, as_json: bool, verdict: str | None) -> None:
         return
     table([result_row(r) for r in wanted], header=RESULT_HEADER)
     click.echo(f"inspection {found.id} with {found.model}: {summary(all_results)}")
+    for audit in audits_of(all_results):
+        click.echo(words(audit))
 
 
 @click.command()

@@ -22,11 +22,16 @@ DECISION_RULES_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of a plan: a model, and the condition under which it runs."""
+    """One stage of a plan: a model, and the condition under which it runs.
+
+    ``audit`` is the share (0..1) of images, of those for which the condition does not hold, that it
+    looks at all the same.
+    """
 
     name: str
     model: ModelInfo
     when: expressions.Condition | None = None
+    audit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ def make_plan(
             name=stage.name,
             model=models[stage.model],
             when=_condition(stage.when, stage_names(names[:i])),
+            audit=stage.audit or 0.0,
         )
         for i, stage in enumerate(spec.stages)
     )
@@ -111,9 +117,16 @@ def _plan_digest(spec: PipelineSpec, stages: tuple[Stage, ...], prepare: str) ->
     return digest_of(
         "plan",
         DECISION_RULES_VERSION,
-        [(s.name, s.model.digest, s.when.text if s.when else None) for s in stages],
+        [_identity(stage) for stage in stages],
         spec.decide,
         spec.asset,
         [rule.model_dump(mode="json") for rule in spec.severity],
         prepare,
     )
+
+
+def _identity(stage: Stage) -> tuple[object, ...]:
+    """What makes it this stage. Without an audit it is what it was before there were any."""
+    when = stage.when.text if stage.when else None
+    plain = (stage.name, stage.model.digest, when)
+    return (*plain, stage.audit) if stage.audit else plain

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from walkdown import expressions
-from walkdown.types import StageResult, Status, Verdict
+from walkdown.types import StageResult, Status, Verdict, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StageCall:
-    """The runner must run this stage on the image and ask again."""
+    """The runner must run this stage on the image and ask again.
+
+    ``audited``: its condition does not hold, and the image is one of those it sees all the same.
+    """
 
     stage: Stage
+    audited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,13 @@ class Decision:
         return self.by.prediction.verdict if self.by else None
 
 
-def next_step(plan: Plan, done: Sequence[StageResult]) -> StageCall | Decision:
-    """What to do for an image of which the stages in ``done`` have answered, in plan order."""
+def next_step(
+    plan: Plan, done: Sequence[StageResult], *, content: str | None
+) -> StageCall | Decision:
+    """What to do for an image of which the stages in ``done`` have answered, in plan order.
+
+    ``content`` is the hash of its file, by which audits choose; None while that is not known.
+    """
     results = {r.stage: r for r in done}
     facts = {name: stage_facts(r) for name, r in results.items()}
     for stage in plan.stages:
@@ -49,7 +58,18 @@ def next_step(plan: Plan, done: Sequence[StageResult]) -> StageCall | Decision:
             continue
         if stage.when is None or expressions.holds(stage.when, facts):
             return StageCall(stage)
+        if content is not None and is_audited(stage, content):
+            return StageCall(stage, audited=True)
     return decide(plan, done)
+
+
+def is_audited(stage: Stage, content: str) -> bool:
+    """Whether an image is of those that a stage sees whatever its condition says.
+
+    By the hash of the file: the same photograph, the same answer, in whatever order or place.
+    """
+    drawn = int(digest_of("audit", stage.name, content)[:13], 16) / 16**13
+    return drawn < stage.audit
 
 
 def stage_facts(result: StageResult) -> Mapping[str, Value]:

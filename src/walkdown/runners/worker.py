@@ -78,7 +78,8 @@ class Outcome:
 class _InHand:
     outcome: Outcome
     data: bytes = b""
-    wanted_by: Stage | None = None
+    wanted_by: StageCall | None = None
+    audited: bool = False
     prepared: Prepared | None = None
     reduction: int = 1
 
@@ -109,10 +110,12 @@ def advance(work: Work, outcomes: Sequence[Outcome], *, only: str | None = None)
     return list(outcomes)
 
 
-def waits_for(plan: Plan, outcome: Outcome) -> Stage | None:
+def waits_for(plan: Plan, outcome: Outcome) -> StageCall | None:
     """The stage that an image wants next; None where nothing is left to run."""
-    step = None if outcome.error else next_step(plan, outcome.stages)
-    return step.stage if isinstance(step, StageCall) else None
+    if outcome.error:
+        return None
+    step = next_step(plan, outcome.stages, content=outcome.content)
+    return step if isinstance(step, StageCall) else None
 
 
 def _look(
@@ -128,10 +131,11 @@ def _look(
     while waiting:
         calls: dict[str, list[_InHand]] = {}
         for hand in waiting:
-            step = next_step(work.plan, hand.outcome.stages)
+            step = next_step(work.plan, hand.outcome.stages, content=hand.outcome.content)
             if isinstance(step, Decision):
                 hand.outcome.decision = step
             elif only in (None, step.stage.name):
+                hand.audited = step.audited
                 calls.setdefault(step.stage.name, []).append(hand)
         stages = {stage.name: stage for stage in work.plan.stages}
         for name, group in calls.items():
@@ -152,29 +156,30 @@ def _read(
 def _read_one(work: Work, outcome: Outcome, only: str | None) -> _InHand:
     """An image's bytes, where a stage that is to run waits for it."""
     hand = _InHand(outcome)
-    stage = waits_for(work.plan, outcome)
-    if stage is None or only not in (None, stage.name):
+    call = waits_for(work.plan, outcome)
+    if call is None or only not in (None, call.stage.name):
         return hand
     try:
         original = work.source.read(outcome.ref)
     except ImageError as e:
-        _unusable(outcome, stage, _reason(e, outcome.ref))
+        _unusable(outcome, call, _reason(e, outcome.ref))
     else:
         _understand(outcome, original)
-        hand.data, hand.wanted_by = original.data, stage
+        hand.data, hand.wanted_by = original.data, call
     return hand
 
 
 def _decode(work: Work, hand: _InHand) -> None:
     """Have an image that was read as the stage that it waits for wants it."""
-    if hand.wanted_by and (problem := _problem(work, hand.wanted_by, hand)):
+    if hand.wanted_by and (problem := _problem(work, hand.wanted_by.stage, hand)):
         _unusable(hand.outcome, hand.wanted_by, problem)
 
 
-def _unusable(outcome: Outcome, stage: Stage, problem: str) -> None:
+def _unusable(outcome: Outcome, call: StageCall, problem: str) -> None:
     """No stage sees it; what earlier stages said of it stands."""
     if outcome.stages:
-        outcome.stages.append(_result(stage, failed(problem), None))
+        said = _result(call.stage, failed(problem), None, audited=call.audited)
+        outcome.stages.append(said)
     else:
         outcome.error = problem
 
@@ -262,9 +267,9 @@ def _run_stage(
         key = _key(work, stage, hand)
         if key in known:
             prediction, heatmap = known[key]
-            hand.outcome.stages.append(_result(stage, prediction, heatmap))
+            hand.outcome.stages.append(_result(stage, prediction, heatmap, audited=hand.audited))
         elif problem := _problem(work, stage, hand):
-            hand.outcome.stages.append(_result(stage, failed(problem), None))
+            hand.outcome.stages.append(_result(stage, failed(problem), None, audited=hand.audited))
         else:
             fresh.append(hand)
     for at in range(0, len(fresh), stage.model.max_batch):
@@ -309,7 +314,7 @@ def _finish(
         heatmap = heatmap_key(hand.outcome.content, stage.model.digest, work.plan.prepare_digest)
         writing.put(heatmap, prediction.heatmap)
     bare = replace(prediction, heatmap=None)
-    hand.outcome.stages.append(_result(stage, bare, heatmap))
+    hand.outcome.stages.append(_result(stage, bare, heatmap, audited=hand.audited))
     if bare.error is None and (heatmap or prediction.heatmap is None):
         hand.outcome.cache.append((_key(work, stage, hand), bare, heatmap))
 
@@ -319,5 +324,8 @@ def _key(work: Work, stage: Stage, hand: _InHand) -> str:
     return cache_key(content, stage.model.digest, work.plan.prepare_digest)
 
 
-def _result(stage: Stage, prediction: Prediction, heatmap: str | None) -> StageResult:
-    return StageResult(stage.name, stage.model.label, stage.model.digest, prediction, heatmap)
+def _result(
+    stage: Stage, prediction: Prediction, heatmap: str | None, *, audited: bool
+) -> StageResult:
+    model = stage.model
+    return StageResult(stage.name, model.label, model.digest, prediction, heatmap, audited)

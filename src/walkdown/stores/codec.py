@@ -128,6 +128,7 @@ def stage_to_json(stage: StageResult) -> Json:
         digest=stage.digest,
         prediction=prediction_to_json(stage.prediction),
         heatmap=stage.heatmap,
+        audited=stage.audited or None,
     )
 
 
@@ -139,6 +140,7 @@ def stage_from_json(value: object) -> StageResult:
         digest=fields.text("digest"),
         prediction=prediction_from_json(fields.get("prediction", dict)),
         heatmap=fields.maybe("heatmap", fields.text),
+        audited=fields.maybe("audited", fields.flag) or False,
     )
 
 

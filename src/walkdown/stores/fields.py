@@ -88,6 +88,13 @@ class Fields:
         """An int."""
         return self.get(name, int)
 
+    def flag(self, name: str) -> bool:
+        """True or false."""
+        value = self._value.get(name)
+        if isinstance(value, bool):
+            return value
+        raise self.damaged(name)
+
     def number(self, name: str) -> float:
         """A float or an int."""
         return self.get(name, (float, int))
