@@ -6,6 +6,7 @@ import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -60,6 +61,17 @@ def ordered_groups(
                 group = []
         if group:
             yield group
+
+
+def chunks(items: Iterable[T], most: int) -> Iterator[list[T]]:
+    """The items in lists of at most so many.
+
+    >>> list(chunks("abc", 2))
+    [['a', 'b'], ['c']]
+    """
+    rest = iter(items)
+    while some := list(islice(rest, most)):
+        yield some
 
 
 def _joins(future: Future[R], within_s: float) -> bool:

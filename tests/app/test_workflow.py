@@ -219,7 +219,9 @@ def test_an_image_that_is_given_up_on_waits_no_longer_and_counts_once() -> None:
     begun = workflow.begin(place.refs, place.inspection, place.recorder, place.blobs)
     batch = place.batch("screen", begun.manifest)
     assert workflow.look(place.work, batch) == {"confirm": 2}
-    workflow.give_up(batch, place.recorder, place.blobs, why="it ran out of time")
+    for line in batch.lines:
+        alone = replace(batch, lines=(line,))
+        workflow.give_up(alone, place.recorder, place.blobs, why="it ran out of time")
     assert workflow.choose(place.inspection.id, "confirm", place.blobs)[1] == 0
     tally = workflow.finish(place.inspection.id, 4, place.records, place.blobs, now=NOW)
     assert tally == workflow.Tally(images=4, done=0, partial=0, failed=4, anomalies=0, missing=0)

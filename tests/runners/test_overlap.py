@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 from walkdown.errors import StoreError
 from walkdown.models.fake import Fake, fake_artefact
 from walkdown.pipeline.plan import make_plan
-from walkdown.runners.overlap import GROUP
+from walkdown.runners import overlap, worker
 from walkdown.runners.worker import Work, look
 from walkdown.spec import OutputsSpec, one_stage
 from walkdown.stores.memory import MemoryBlobs, MemoryRecords, MemorySource
@@ -33,22 +34,15 @@ def photos(count: int = MANY) -> dict[str, bytes]:
 
 
 class Far(MemorySource):
-    """A source that takes its time, and counts how many were read before they were looked at."""
+    """A source that counts how many were read before they were looked at."""
 
     def __init__(self, images: dict[str, bytes], model: Counting) -> None:
         super().__init__(images)
-        self._model, self._lock = model, threading.Lock()
-        self.read_count, self.most_ahead, self.at_once, self.most_at_once = 0, 0, 0, 0
+        self._model, self.read_count, self.most_ahead = model, 0, 0
 
     def read(self, ref: ImageRef) -> Original:
-        with self._lock:
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
-        time.sleep(0.002)
-        with self._lock:
-            self.at_once -= 1
-            self.read_count += 1
-            self.most_ahead = max(self.most_ahead, self.read_count - self._model.seen)
+        self.read_count += 1
+        self.most_ahead = max(self.most_ahead, self.read_count - self._model.seen)
         return super().read(ref)
 
 
@@ -56,6 +50,7 @@ class Counting(Fake):
     seen = 0
 
     def predict(self, photos: Any) -> Any:
+        time.sleep(0.02)
         self.seen += len(photos)
         return super().predict(photos)
 
@@ -69,7 +64,7 @@ class Broken(MemoryBlobs):
         super().put(key, data)
 
 
-def scene(connections: int, blobs: MemoryBlobs | None = None) -> tuple[Work, Far]:
+def scene(ahead: bool, blobs: MemoryBlobs | None = None) -> tuple[Work, Far]:
     model = Counting(fake_artefact(), label="fake@1")
     source = Far(photos(), model)
     work = Work(
@@ -80,35 +75,38 @@ def scene(connections: int, blobs: MemoryBlobs | None = None) -> tuple[Work, Far
         records=MemoryRecords(workspace="w"),
         outputs=OutputsSpec(images=False),
         max_pixels=100,
-        connections=connections,
+        ahead=ahead,
     )
     return work, source
 
 
-def test_connections_change_nothing_but_the_order_of_work() -> None:
-    (one, near), (more, far) = scene(1), scene(3)
+def test_reading_ahead_changes_nothing_but_the_order_of_work() -> None:
+    (one, near), (more, far) = scene(False), scene(True)
     refs = list(near.refs())
     assert look(more, refs) == look(one, refs)
     assert dict(more.blobs._blobs) == dict(one.blobs._blobs)  # type: ignore[attr-defined]
-    assert (near.most_at_once, far.most_at_once) == (1, 3)
+    assert far.most_ahead > near.most_ahead
 
 
-def test_no_more_is_read_ahead_than_fits_into_memory() -> None:
-    work, far = scene(3)
+def test_no_more_is_read_ahead_than_fits_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of photographs of some 70 bytes: 200 bytes in the line, groups of one since they weigh 50."""
+    monkeypatch.setattr(overlap, "GROUP_BYTES", 50)
+    monkeypatch.setattr(worker, "ahead", partial(overlap.ahead, most=200))
+    work, far = scene(True)
     look(work, list(far.refs()))
-    # Two groups for each connection, and the one that is looked at.
-    assert far.most_ahead <= (2 * 3 + 1) * GROUP
+    # Three in the line, one that is made, and as many as a model looks at.
+    assert 1 < far.most_ahead <= 3 + 1 + 4
 
 
-@pytest.mark.parametrize("connections", [1, 4])
-def test_a_heat_map_that_could_not_be_stored_is_an_error_of_the_batch(connections: int) -> None:
-    work, source = scene(connections, Broken())
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_heat_map_that_could_not_be_stored_is_an_error_of_the_batch(ahead: bool) -> None:
+    work, source = scene(ahead, Broken())
     with pytest.raises(StoreError, match="the disk is full"):
         look(work, list(source.refs()))
 
 
 def test_a_source_that_breaks_off_ends_the_batch_and_no_thread_stays() -> None:
-    work, source = scene(4)
+    work, source = scene(True)
     refs = list(source.refs())
 
     def read(ref: ImageRef) -> Original:

@@ -6,6 +6,7 @@ counts travel between them:
     begun.json                         the inspection as it began
     manifest.jsonl                     the captures of the first stage, one line each
     recorded/ID.json                   how many results of a batch were recorded, by status
+    given_up/ID.txt                    captures of a batch that are recorded as given up on
     stages/STAGE/manifest.jsonl        the captures that wait for a later stage
     stages/STAGE/parts/ID.json.gz      what is known of a batch's images (runners.parts)
     stages/STAGE/waiting/ID.jsonl      which images of an earlier batch want that stage
@@ -20,11 +21,10 @@ import io
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast, runtime_checkable
 
 from walkdown.errors import StoreError
-from walkdown.parallel import ordered_map
+from walkdown.parallel import chunks, ordered_map
 from walkdown.pipeline.predictions import failed
 from walkdown.pipeline.steps import Decision, decide, next_step
 from walkdown.runners.jobs import Collecting, Submitting
@@ -171,7 +171,7 @@ def begin(
 
     def lines() -> Iterator[str]:
         sift = partial(_sifted, inspection=inspection.id, recorder=recorder)
-        for todo, counts in ordered_map(sift, _chunks(refs, AT_ONCE), workers=READERS):
+        for todo, counts in ordered_map(sift, chunks(refs, AT_ONCE), workers=READERS):
             new["images"] += len(todo)
             before.update(counts)
             yield from (dumps(ref_to_json(ref)) for ref in todo)
@@ -242,7 +242,8 @@ def look(work: Work, batch: Batch) -> dict[str, int]:
             line = ref_to_json(outcome.ref) | {"part": batch.part, "at": at}
             waiting.setdefault(call.stage.name, []).append(dumps(line))
     for stage_name, lines in waiting.items():
-        work.blobs.put(_waiting_key(batch, stage_name), _lines(lines))
+        folder = stage_folder(batch.inspection, stage_name)
+        work.blobs.put(f"{folder}/waiting/{batch.id}.jsonl", _lines(lines))
     return {stage_name: len(lines) for stage_name, lines in waiting.items()}
 
 
@@ -299,31 +300,28 @@ def give_up(batch: Batch, recorder: Recorder, blobs: Blobs, *, why: str) -> list
             outcome.decision = decide(recorder.plan, outcome.stages)
         else:
             outcome.error = outcome.error or why
-    _wait_no_longer(batch, stages, blobs)
+    # A look that broke off late may have left them waiting for a stage, in another batch too.
+    captures = [outcome.ref.capture_id for outcome in outcomes]
+    blobs.put(f"{_given_up(batch.inspection)}{batch.id}.txt", _lines(captures))
     return _record(batch, outcomes, recorder, blobs)
-
-
-def _wait_no_longer(batch: Batch, stages: Iterable[str], blobs: Blobs) -> None:
-    """A look that broke off late has left its images waiting for a stage; they are given up on."""
-    for stage in stages:
-        key = _waiting_key(batch, stage)
-        if blobs.size(key):
-            blobs.put(key, b"")
 
 
 def choose(inspection: str, stage: str, blobs: Blobs) -> tuple[str, int]:
     """Gather what waits for a stage into its manifest; returns where it is, and how many.
 
-    An image whose batch was looked at twice waits once.
+    An image whose batch was looked at twice waits once, and one that was given up on not at all.
     """
     folder = stage_folder(inspection, stage)
+    given_up = {
+        int(line, 16) for text in _read_all(_given_up(inspection), blobs) for line in text.split()
+    }
     seen: set[int] = set()
 
     def lines() -> Iterator[str]:
         for text in _read_all(f"{folder}/waiting/", blobs):
             for line in text.splitlines():
                 capture = int(ref_from_json(loads(line)).capture_id, 16)
-                if capture not in seen:
+                if capture not in seen and capture not in given_up:
                     seen.add(capture)
                     yield line
 
@@ -362,9 +360,9 @@ def _job_model(work: Work, batch: Batch) -> JobModel:
     return cast("JobModel", work.models[stage.model.digest])
 
 
-def _waiting_key(batch: Batch, stage: str) -> str:
-    """Where it is noted which images of a batch want a later stage."""
-    return f"{stage_folder(batch.inspection, stage)}/waiting/{batch.id}.jsonl"
+def _given_up(inspection: str) -> str:
+    """Below which it is noted which captures no attempt could take through their stage."""
+    return f"{work_folder(inspection)}/given_up/"
 
 
 def _jobs_key(batch: Batch) -> str:
@@ -440,12 +438,6 @@ def _outcomes(batch: Batch, blobs: Blobs) -> list[Outcome]:
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[at : at + size] for at in range(0, len(items), size))
-
-
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    left = iter(items)
-    while chunk := list(islice(left, size)):
-        yield chunk
 
 
 def _put_lines(blobs: Blobs, key: str, lines: Iterable[str]) -> None:

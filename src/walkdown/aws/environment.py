@@ -32,9 +32,6 @@ ACTOR = "walkdown-on-aws"
 CHANNELS = ("eventbridge", "sns")
 """Who is told of every finding of a stack; the rules and subscriptions behind them choose."""
 
-CONNECTIONS = 3
-"""How many read photographs, and store heat maps, while a model looks at others."""
-
 KEPT = 4
 """Deployed pipelines whose models are held: more would not fit into a function's memory."""
 
@@ -105,7 +102,7 @@ def work(plan_key: str, stage: str) -> Work:
         outputs=pipeline.spec.outputs.model_copy(update={"images": False}),
         max_pixels=pipeline.spec.prepare.max_pixels,
         preparation=pipeline.preparation(app.blobs),
-        connections=CONNECTIONS,
+        ahead=True,
     )
 
 

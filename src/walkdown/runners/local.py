@@ -7,10 +7,9 @@ are written for many images at a time, since a transaction and what follows it c
 from __future__ import annotations
 
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from walkdown.parallel import ordered_groups
+from walkdown.parallel import chunks, ordered_groups
 from walkdown.runners.worker import look
 
 if TYPE_CHECKING:
@@ -35,16 +34,10 @@ def run(
     chunk = min(CHUNK, max(stage.model.max_batch for stage in work.plan.stages))
     groups = ordered_groups(
         partial(look, work),
-        _chunks(refs, chunk),
+        chunks(refs, chunk),
         workers=workers,
         most=RECORDED // chunk,
         hold_s=HOLD_S,
     )
     for group in groups:
         yield recorder.record([outcome for outcomes in group for outcome in outcomes])
-
-
-def _chunks(refs: Iterable[ImageRef], size: int) -> Iterator[list[ImageRef]]:
-    rest = iter(refs)
-    while chunk := list(islice(rest, size)):
-        yield chunk

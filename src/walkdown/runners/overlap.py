@@ -2,62 +2,129 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from walkdown.imaging import heatmaps
-from walkdown.parallel import ordered_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from typing import Self
 
     from walkdown.ports import Blobs
     from walkdown.types import HeatMap
 
 T = TypeVar("T")
-R = TypeVar("R")
+
+AHEAD_BYTES = 64 * 2**20
+"""Of photographs that are read ahead, beside those that are being read and looked at."""
+
+GROUP_BYTES = AHEAD_BYTES // 4
+"""From which on a group of photographs is not made larger."""
 
 GROUP = 4
-"""Photographs that a connection reads one after the other, and whose predictions are asked for at
-once: fewer cost a call for each, more keep the first models waiting and fill the memory."""
+"""Photographs whose known predictions are asked for at once: a call for each costs more."""
+
+
+def grouped(
+    items: Iterable[T], *, most: int, weigh: Callable[[T], int]
+) -> Generator[list[T], None, None]:
+    """Items in groups of 1, 2, 4 ... up to ``most``; smaller ones where they weigh `GROUP_BYTES`.
+
+    >>> [len(group) for group in grouped("abcdefghijkl", most=4, weigh=len)]
+    [1, 2, 4, 4, 1]
+    """
+    group: list[T] = []
+    size, weight = 1, 0
+    for item in items:
+        group.append(item)
+        weight += weigh(item)
+        if len(group) == size or weight >= GROUP_BYTES:
+            yield group
+            group, weight, size = [], 0, min(2 * size, most)
+    if group:
+        yield group
 
 
 def ahead(
-    read: Callable[[T], R], items: Iterable[T], *, connections: int
-) -> Generator[R, None, None]:
-    """Like `map`; with several connections some are read ahead, two for each at most."""
-    if connections == 1:
-        yield from map(read, items)
-    else:
-        yield from ordered_map(read, items, workers=connections)
+    items: Iterator[T], *, weigh: Callable[[T], int], most: int = AHEAD_BYTES
+) -> Generator[T, None, None]:
+    """The same items, made by one thread ahead of their use: so many bytes, and one item more.
 
-
-def grouped(items: Sequence[T], at_once: int, *, ahead: bool) -> Iterator[Sequence[T]]:
-    """Items in groups that are read as one; such as are read ahead are larger, but for the first.
-
-    >>> [len(group) for group in grouped("abcdefghijkl", 1, ahead=True)]
-    [1, 2, 4, 4, 1]
+    An exception of ``items`` is raised where its item would have come. When the generator is
+    closed, the thread ends after the item at hand.
     """
-    size, at = at_once, 0
-    while at < len(items):
-        yield items[at : at + size]
-        at += size
-        if ahead:
-            size = min(2 * size, max(GROUP, at_once))
+    line: _Line[T] = _Line(weigh, most)
+    thread = threading.Thread(target=line.fill, args=(items,), name="walkdown-ahead", daemon=True)
+    thread.start()
+    try:
+        yield from line
+    finally:
+        line.stop()
+        thread.join()
+
+
+class _Line(Generic[T]):
+    """Items between the thread that makes them and the one that uses them."""
+
+    def __init__(self, weigh: Callable[[T], int], most: int) -> None:
+        self._weigh, self._most = weigh, most
+        self._items: deque[tuple[T, int]] = deque()
+        self._weight = 0
+        self._over = self._stopped = False
+        self._error: BaseException | None = None
+        self._changed = threading.Condition()
+
+    def fill(self, items: Iterator[T]) -> None:
+        """Make items until there are no more, or nobody wants them."""
+        try:
+            for item in items:
+                with self._changed:
+                    self._items.append((item, weight := self._weigh(item)))
+                    self._weight += weight
+                    self._changed.notify_all()
+                    self._changed.wait_for(lambda: self._stopped or self._weight < self._most)
+                    if self._stopped:
+                        return
+        except BaseException as error:
+            self._error = error
+        finally:
+            with self._changed:
+                self._over = True
+                self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[T]:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._items or self._over)
+                if not self._items:
+                    break
+                item, weight = self._items.popleft()
+                self._weight -= weight
+                self._changed.notify_all()
+            yield item
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """Nobody wants more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
 
 
 class HeatMapWriter:
-    """Stores heat maps, beside what is looked at where there are several connections.
+    """Stores heat maps, ``beside`` what is looked at or at once.
 
     All are stored when its block ends well; an error of the store is raised by then.
     """
 
-    def __init__(self, blobs: Blobs, connections: int) -> None:
+    def __init__(self, blobs: Blobs, *, beside: bool) -> None:
         self._blobs = blobs
-        self._most = 2 * connections
-        self._pool = ThreadPoolExecutor(connections) if connections > 1 else None
+        # One thread: drawing a large heat map takes as much memory as a decoded photograph.
+        self._pool = ThreadPoolExecutor(1, "walkdown-store") if beside else None
         self._under_way: deque[Future[None]] = deque()
 
     def __enter__(self) -> Self:
@@ -72,12 +139,12 @@ class HeatMapWriter:
                 self._pool.shutdown(cancel_futures=True)
 
     def put(self, key: str, heatmap: HeatMap) -> None:
-        """Store it, now or soon."""
+        """Store it, now or soon; three wait at most."""
         if self._pool is None:
             self._put(key, heatmap)
             return
         self._under_way.append(self._pool.submit(self._put, key, heatmap))
-        if len(self._under_way) > self._most:
+        if len(self._under_way) > 3:
             self._under_way.popleft().result()
 
     def _put(self, key: str, heatmap: HeatMap) -> None:

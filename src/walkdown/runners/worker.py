@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from walkdown.errors import ImageError, WalkdownError
@@ -17,14 +16,15 @@ from walkdown.imaging.decode import decode, reduction, sniff
 from walkdown.imaging.formats import HEAD_BYTES
 from walkdown.imaging.keeping import painted, without_rest
 from walkdown.imaging.preparing import Preparation, Prepared, prepared, restored
+from walkdown.parallel import chunks
 from walkdown.pipeline.keys import cache_key, heatmap_key, image_key
 from walkdown.pipeline.predictions import checked, failed
 from walkdown.pipeline.steps import Decision, StageCall, next_step
-from walkdown.runners.overlap import HeatMapWriter, ahead, grouped
+from walkdown.runners.overlap import GROUP, HeatMapWriter, ahead, grouped
 from walkdown.types import Exif, ImageRef, Prediction, StageResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from datetime import datetime
 
     from walkdown.pipeline.plan import Plan, Stage
@@ -39,9 +39,9 @@ Cached = tuple[Prediction, str | None]
 class Work:
     """All that a worker needs. ``models`` holds the plan's models by digest.
 
-    ``remember``: whether a prediction that is stored already may be used again. ``connections``:
-    how many read photographs, and store heat maps, beside what is looked at; 1 does one thing after
-    the other, which is best where the store is this machine's own disk.
+    ``remember``: whether a prediction that is stored already may be used again. ``ahead``:
+    photographs are read, and heat maps stored, while others are looked at; one thing after the
+    other is best where the store is this machine's own disk.
     """
 
     plan: Plan
@@ -53,7 +53,7 @@ class Work:
     max_pixels: int
     remember: bool = True
     preparation: Preparation = field(default_factory=Preparation)
-    connections: int = 1
+    ahead: bool = False
 
 
 @dataclass(slots=True)
@@ -84,6 +84,9 @@ class _InHand:
     reduction: int = 1
 
 
+_Taken = tuple[list[_InHand], dict[str, Cached]]
+
+
 def look(work: Work, refs: Sequence[ImageRef]) -> list[Outcome]:
     """Take these images through the plan. A bad image is a failed outcome, never an exception.
 
@@ -98,11 +101,9 @@ def advance(work: Work, outcomes: Sequence[Outcome], *, only: str | None = None)
     An outcome then has an error, a decision, or neither: it waits for another stage (`waits_for`).
     """
     at_once = max(stage.model.max_batch for stage in work.plan.stages)
-    read = partial(_read, work, only=only)
-    groups = grouped(outcomes, at_once, ahead=work.connections > 1)
     with (
-        closing(ahead(read, groups, connections=work.connections)) as taken,
-        HeatMapWriter(work.blobs, work.connections) as writing,
+        closing(_taken(work, outcomes, at_once, only)) as taken,
+        HeatMapWriter(work.blobs, beside=work.ahead) as writing,
     ):
         for hands, known in taken:
             for at in range(0, len(hands), at_once):
@@ -145,12 +146,20 @@ def _look(
         hand.data, hand.prepared = b"", None
 
 
-def _read(
-    work: Work, outcomes: Sequence[Outcome], *, only: str | None
-) -> tuple[list[_InHand], dict[str, Cached]]:
-    """Images that were read, and the predictions that are known of them."""
-    hands = [_read_one(work, outcome, only) for outcome in outcomes]
-    return hands, _known(work, outcomes)
+def _taken(
+    work: Work, outcomes: Sequence[Outcome], at_once: int, only: str | None
+) -> Generator[_Taken, None, None]:
+    """The images in order, in groups, with the predictions that are known of them."""
+    read = (_read_one(work, outcome, only) for outcome in outcomes)
+    if not work.ahead:
+        return (_and_known(work, hands) for hands in chunks(read, at_once))
+    groups = grouped(read, most=max(at_once, GROUP), weigh=lambda hand: len(hand.data))
+    taken = (_and_known(work, hands) for hands in groups)
+    return ahead(taken, weigh=lambda each: sum(len(hand.data) for hand in each[0]))
+
+
+def _and_known(work: Work, hands: list[_InHand]) -> _Taken:
+    return hands, _known(work, [hand.outcome for hand in hands])
 
 
 def _read_one(work: Work, outcome: Outcome, only: str | None) -> _InHand:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from walkdown.parallel import chunks
 from walkdown.stores.codec import alert_from_json
 from walkdown.stores.dynamodb_keys import LISTING, TTL, message_id
-from walkdown.stores.dynamodb_table import chunks
 from walkdown.stores.dynamodb_values import data, key_of, unpack
 from walkdown.stores.fields import Fields, time_to_json
 

@@ -7,10 +7,10 @@ again after a random, growing pause; its errors become `AwsError` (see `sdk.aws.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from walkdown.errors import StoreError
+from walkdown.parallel import chunks
 from walkdown.sdk.aws import AwsError, explained
 from walkdown.stores.dynamodb_keys import KEYS_OF
 from walkdown.stores.dynamodb_values import key_of, received, sent
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 Condition = tuple[str, int] | Literal["new"] | None
 """The item as it must be: an attribute's number, absent, or (None) anything at all."""
-
-T = TypeVar("T")
 
 TRIES = 10
 """How often something is asked again before it counts as failed."""
@@ -236,13 +234,6 @@ def cancelled_by(error: AwsError) -> set[str]:
     response = getattr(error.__cause__, "response", {})
     codes = {str(reason.get("Code")) for reason in response.get("CancellationReasons", ())}
     return codes - {"None"}
-
-
-def chunks(values: Iterable[T], most: int) -> Iterator[list[T]]:
-    """The values in lists of at most so many."""
-    rest = iter(values)
-    while some := list(islice(rest, most)):
-        yield some
 
 
 _PASSING = {
