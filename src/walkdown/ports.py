@@ -165,7 +165,8 @@ class Spending(Protocol):
     ) -> bool:
         """Take an amount, once for each inspection; False, and nothing taken, beyond the limit.
 
-        ``month`` is like ``2026-05``. However many ask at once, together they stay within it.
+        ``month`` is like ``2026-05``; what an inspection has taken of one, it need not take of the
+        next. However many ask at once, together they stay within it.
         """
 
     def spent(self, pipeline: str, month: str) -> int:

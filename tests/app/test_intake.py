@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from walkdown.app.context import App
-from walkdown.app.deployed import publish
+from walkdown.app.deployed import publish, read_deployed
 from walkdown.app.intake import Arrival, Taken, resume_waiting, take_in
 from walkdown.app.waiting import waiting
 from walkdown.errors import StoreError
 from walkdown.models import artefact
 from walkdown.models.fake import Fake, fake_artefact
+from walkdown.pipeline.budget import Charge
 from walkdown.runners.executions import Deployment
 from walkdown.runners.stepfunctions import Shape
 from walkdown.spec import BudgetSpec, PipelineSpec, Settings, StageSpec
@@ -74,7 +75,7 @@ class Place:
             {"m": Fake(model, label="m@1").info},
             prefix="cells/",
             shape=Shape({stage.name: 10 for stage in spec.stages}, 5, 10),
-            usd_per_image=CENT,
+            charge=Charge(0.0, CENT),
             here=self.app.blobs,
             there=self.app.blobs,
         )
@@ -87,10 +88,17 @@ class Place:
         ]
         return take_in(self.app, self.workflows, arrivals, actor="ada")
 
-    def resume(self) -> list[tuple[str, bool]]:
-        """Which inspections went on, and whether they wait still."""
+    def resume(self) -> list[tuple[str, int]]:
+        """Which inspections began, and of how many images."""
         found = list(resume_waiting(self.app, self.workflows))
-        return [(one.by or "", one.waits is not None) for one in found]
+        assert not any(one.waits or one.error for one in found)
+        return [(one.by or "", one.images) for one in found]
+
+    def waits(self) -> int:
+        return sum(one.images for one in waiting(self.app.blobs))
+
+    def unfinished(self) -> set[str]:
+        return {each.id for each in self.app.records.inspections() if not each.finished_at}
 
 
 def test_the_same_arrivals_start_one_inspection() -> None:
@@ -112,80 +120,108 @@ def test_what_no_pipeline_takes_is_counted_and_a_broken_start_comes_again() -> N
     assert taken.errors == ("cells: Step Functions does not answer",)
 
 
-def test_without_room_in_the_budget_an_inspection_waits_and_says_so() -> None:
+def test_without_room_in_the_budget_photographs_wait_and_it_is_said() -> None:
     place = Place(budget=0.03)
     assert place.arrive("a.jpg", "b.jpg").waiting == 0
     held = place.arrive("c.jpg", "d.jpg")
     assert (held.new, held.waiting, held.failed) == (2, 2, ())
     (words,) = held.errors
-    assert "2 images wait: they cost about $0.02, and $0.02 of this month's $0.03" in words
-    assert len(place.workflows.started) == 1
+    assert "2 images wait: they cost about $0.020, and $0.020 of this month's $0.030" in words
+    assert set(place.workflows.started) == place.unfinished()
     (one,) = waiting(place.app.blobs)
     assert (one.pipeline, one.images, one.cost) == ("cells", 2, 20_000)
-    assert place.arrive("e.jpg").waiting == 0, "what still fits, goes on"
 
 
-def test_events_that_come_twice_cost_the_budget_once() -> None:
+def test_what_arrives_later_overtakes_nothing() -> None:
+    place = Place(budget=0.03)
+    place.arrive("a.jpg", "b.jpg")
+    place.arrive("c.jpg", "d.jpg")
+    assert place.arrive("e.jpg").waiting == 1, "though it would fit"
+    place.now = JUNE
+    assert [images for _, images in place.resume()] == [2, 1]
+
+
+def test_what_costs_more_than_a_month_holds_up_nothing_else() -> None:
+    place = Place(budget=0.03)
+    assert place.arrive("a.jpg", "b.jpg", "c.jpg", "d.jpg").waiting == 4
+    assert place.arrive("e.jpg").waiting == 0
+    place.now = JUNE
+    assert place.resume() == []
+    assert place.waits() == 4
+
+
+def test_events_that_come_twice_cost_the_budget_once_and_wait_once() -> None:
     place = Place(budget=0.03)
     for _ in range(3):
         assert place.arrive("a.jpg", "b.jpg").waiting == 0
+        assert place.arrive("c.jpg", "d.jpg").waiting == 2
     assert place.app.spending.spent("cells", "2026-05") == 20_000
+    assert place.waits() == 2
+
+
+def test_what_runs_over_the_end_of_a_month_is_paid_for() -> None:
+    place = Place(budget=0.03)
+    place.arrive("a.jpg", "b.jpg")
+    arrived, place.now = place.now, JUNE
+    again = Arrival("m-a.jpg", "bucket", "cells/a.jpg", "v1", "etag", 100, arrived)
+    other = replace(again, message="m-b.jpg", key="cells/b.jpg")
+    assert take_in(place.app, place.workflows, [again, other], actor="ada").waiting == 0
+    assert place.app.spending.spent("cells", "2026-06") == 0
+    assert len(place.workflows.started) == 1
 
 
 def test_what_waits_goes_on_in_the_next_month() -> None:
     place = Place(budget=0.02)
     place.arrive("a.jpg")
-    (held,) = place.arrive("b.jpg", "c.jpg").inspections
-    assert place.resume() == [(held, True)]
-    place.now = JUNE
-    assert place.resume() == [(held, False)]
-    assert held in place.workflows.started
-    assert place.workflows.started[held]["images"] == 2
+    place.arrive("b.jpg", "c.jpg")
     assert place.resume() == []
+    place.now = JUNE
+    ((begun, images),) = place.resume()
+    assert images == place.workflows.started[begun]["images"] == 2
+    assert place.resume() == []
+    assert place.waits() == 0
     assert place.app.spending.spent("cells", "2026-06") == 20_000
 
 
-def test_what_waits_goes_on_when_the_budget_is_raised() -> None:
-    place = Place(budget=0.01)
-    (held,) = place.arrive("b.jpg", "c.jpg").inspections
-    place.deploy(budget=5.0)
-    assert place.resume() == [(held, False)]
-    assert list(waiting(place.app.blobs)) == []
-
-
-def test_what_waits_is_inspected_by_the_pipeline_as_it_is_by_then() -> None:
-    place = Place(budget=0.01)
-    (held,) = place.arrive("b.jpg", "c.jpg").inspections
-    place.deploy(budget=5.0, salt="dear")
-    ((by, waits),) = place.resume()
-    assert by != held
-    assert not waits
-    assert list(place.workflows.started) == [by]
-    closed = {each.id for each in place.app.records.inspections() if each.finished_at}
-    assert closed == {held}
-
-
-def test_another_pipeline_that_still_has_no_room_keeps_one_note() -> None:
+@pytest.mark.parametrize("budget", [5.0, None])
+def test_what_waits_goes_on_when_the_budget_is_raised_or_taken_out(budget: float | None) -> None:
     place = Place(budget=0.01)
     place.arrive("b.jpg", "c.jpg")
-    place.deploy(budget=0.015, salt="dear")
-    ((by, waits),) = place.resume()
-    assert waits
-    assert [one.inspection for one in waiting(place.app.blobs)] == [by]
-    assert place.workflows.started == {}
+    place.arrive("d.jpg", "e.jpg")
+    place.deploy(budget=budget, salt="dear")
+    assert [images for _, images in place.resume()] == [2, 2]
+    assert place.unfinished() == set(place.workflows.started)
+    deployed = read_deployed(place.workflows.pipelines[0].plan_key, place.app.blobs)
+    plans = {e.id: e.plan_digest for e in place.app.records.inspections()}
+    assert {plans[name] for name in place.workflows.started} == {deployed.plan().digest}
 
 
-@pytest.mark.parametrize("removed", [True, False])
-def test_what_cannot_go_on_is_kept_or_named(removed: bool) -> None:
+def test_what_waits_outlives_the_files_of_running_inspections() -> None:
     place = Place(budget=0.01)
-    (held,) = place.arrive("b.jpg", "c.jpg").inspections
-    if removed:
-        place.workflows.pipelines = []
-        assert place.resume() == []
-        assert len(list(waiting(place.app.blobs))) == 1
-        return
-    for key in list(place.app.blobs.list(f"work/{held}/")):
+    place.arrive("b.jpg", "c.jpg")
+    for key in list(place.app.blobs.list("work/")):
         place.app.blobs.delete(key)
-    (one,) = resume_waiting(place.app, place.workflows)
-    assert (one.old, one.gone) == (held, True)
-    assert list(waiting(place.app.blobs)) == []
+    place.now = JUNE
+    place.deploy(budget=0.02)
+    assert [images for _, images in place.resume()] == [2]
+
+
+def test_what_waits_for_a_pipeline_that_is_removed_is_kept() -> None:
+    place = Place(budget=0.01)
+    place.arrive("b.jpg", "c.jpg")
+    pipelines, place.workflows.pipelines = place.workflows.pipelines, []
+    assert place.resume() == []
+    place.workflows.pipelines = pipelines
+    assert place.waits() == 2
+
+
+def test_a_pipeline_that_cannot_go_on_keeps_no_other_from_it() -> None:
+    place = Place(budget=0.01)
+    place.arrive("b.jpg", "c.jpg")
+    place.deploy(budget=5.0)
+    broken = replace(place.workflows.pipelines[0], machine="broken", name="broken")
+    place.workflows.broken.add("broken")
+    place.workflows.pipelines.insert(0, broken)
+    found = list(resume_waiting(place.app, place.workflows))
+    assert [one.error for one in found] == ["Step Functions does not answer", None]
+    assert (found[1].images, place.waits()) == (2, 0)

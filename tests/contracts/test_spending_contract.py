@@ -53,9 +53,17 @@ def test_an_inspection_takes_once(store: Spending) -> None:
 
 
 def test_months_and_pipelines_are_apart(store: Spending) -> None:
-    for pipeline, month in (("cells", MAY), ("cells", JUNE), ("poles", MAY), ("cells#x", MAY)):
-        assert store.reserve(pipeline, month, "i1", amount=100, limit=100)
+    places = [("cells", MAY, "i1"), ("cells", JUNE, "i2"), ("poles", MAY, "i1"), ("c#x", MAY, "i1")]
+    for pipeline, month, inspection in places:
+        assert store.reserve(pipeline, month, inspection, amount=100, limit=100)
         assert store.spent(pipeline, month) == 100
+
+
+def test_what_took_of_one_month_takes_nothing_of_the_next(store: Spending) -> None:
+    """It is asked again after midnight while it runs."""
+    assert store.reserve("cells", MAY, "i1", amount=60, limit=100)
+    assert store.reserve("cells", JUNE, "i1", amount=60, limit=100)
+    assert store.spent("cells", JUNE) == 0
 
 
 def test_a_raised_limit_lets_more_in(store: Spending) -> None:

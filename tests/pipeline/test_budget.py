@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from walkdown.errors import SpecError
 from walkdown.pipeline.budget import (
     MILLIONTHS,
+    Charge,
     cost_of,
     month_of,
     nearly_spent,
@@ -38,12 +39,24 @@ def test_exactly_enough_is_enough() -> None:
 
 
 def test_what_waits_is_told_why_and_what_would_help() -> None:
-    words = waiting_words(1000, 60_000, 49_960_000, 50_000_000)
+    words = waiting_words(1000, 60_000, 49_960_000, 50_000_000, largest=60_000)
     assert words.startswith(
-        "1,000 images wait: they cost about $0.06, and $49.96 of this month's $50.00 are spent"
+        "1,000 images wait: they cost about $0.060, and $49.96 of this month's $50.00 are spent"
     )
     assert words.endswith("in the pipeline file, or wait for the next month")
-    assert "a whole month's is too little" in waiting_words(1000, 60_000_000, 0, 50_000_000)
+
+
+def test_many_that_fit_one_by_one_wait_for_a_month_and_a_large_one_for_a_budget() -> None:
+    many = waiting_words(9000, 60_000_000, 0, 50_000_000, largest=1_000_000)
+    assert many.endswith("or wait for the next month")
+    large = waiting_words(9000, 60_000_000, 0, 50_000_000, largest=50_000_001)
+    assert "a whole month's is too little" in large
+    assert waiting_words(1, 46, 0, 50, largest=46).startswith("1 image waits: it costs about less")
+
+
+def test_an_inspection_of_few_images_costs_more_for_each() -> None:
+    charge = Charge(usd_per_inspection=0.0008, usd_per_image=0.000045)
+    assert (charge.of(1), charge.of(1000)) == (845, 45_800)
 
 
 def test_people_know_before_it_is_spent() -> None:
@@ -52,7 +65,8 @@ def test_people_know_before_it_is_spent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "words"), [(50_000_000, "$50.00"), (450, "$0.00045"), (0, "$0"), (1, "$1e-06")]
+    ("amount", "words"),
+    [(50_000_000, "$50.00"), (45_000, "$0.045"), (450, "less than $0.001"), (0, "$0.00")],
 )
 def test_amounts_are_read_easily(amount: int, words: str) -> None:
     assert usd(amount) == words

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, cast
 
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from walkdown.app.preparations import open_preparation, read_file
 from walkdown.errors import ArtefactError, StoreError
 from walkdown.models import artefact
+from walkdown.pipeline.budget import Charge
 from walkdown.pipeline.plan import make_plan
 from walkdown.runners.stepfunctions import Shape
 from walkdown.spec import PipelineSpec
@@ -37,7 +38,7 @@ class Deployed:
 
     ``models`` is by the name that a stage gives; ``prefix`` is what the keys of its photographs
     begin with, ``prepared`` the preparation's digest, ``shape`` how its workflow runs, ``key``
-    where this is stored, and ``usd_per_image`` what one was estimated to cost, where it was.
+    where this is stored, and ``charge`` what its budget counts with, where it has one.
     """
 
     spec: PipelineSpec
@@ -46,7 +47,7 @@ class Deployed:
     prepared: str
     shape: Shape
     key: str
-    usd_per_image: float | None = None
+    charge: Charge | None = None
 
     def preparation(self, blobs: Blobs) -> Preparation:
         """What is done to photographs before models see them. Raises `StoreError` if it changed."""
@@ -66,7 +67,7 @@ def publish(
     *,
     prefix: str,
     shape: Shape,
-    usd_per_image: float | None = None,
+    charge: Charge | None = None,
     here: Blobs,
     there: Blobs,
 ) -> Deployed:
@@ -78,10 +79,10 @@ def publish(
         _copy_model(info.digest, here, there)
     prepared = open_preparation(spec.prepare).digest
     spec = _with_images(spec.model_copy(update={"source": None}), there)
-    data = _to_bytes(spec, models, prefix, prepared, shape, usd_per_image)
+    data = _to_bytes(spec, models, prefix, prepared, shape, charge)
     key = f"pipelines/{spec.name}/{hashlib.sha256(data).hexdigest()[:32]}.json"
     there.put(key, data)
-    return Deployed(spec, models, prefix, prepared, shape, key, usd_per_image)
+    return Deployed(spec, models, prefix, prepared, shape, key, charge)
 
 
 def read_deployed(key: str, blobs: Blobs) -> Deployed:
@@ -103,7 +104,7 @@ def read_deployed(key: str, blobs: Blobs) -> Deployed:
         prepared=fields.text("prepared"),
         shape=_shape(fields),
         key=key,
-        usd_per_image=fields.maybe("usd_per_image", fields.number),
+        charge=_charge(fields),
     )
 
 
@@ -113,6 +114,13 @@ def _shape(fields: Fields) -> Shape:
         return Shape(batch, fields.whole("concurrency"), fields.whole("tolerated_pct"))
     except (ValueError, TypeError) as e:
         raise StoreError(f"a deployed pipeline is damaged: {e}") from e
+
+
+def _charge(fields: Fields) -> Charge | None:
+    charge = fields.maybe("charge", lambda name: Fields("charge", fields.get(name, dict)))
+    if charge is None:
+        return None
+    return Charge(charge.number("usd_per_inspection"), charge.number("usd_per_image"))
 
 
 def _copy_model(digest: str, here: Blobs, there: Blobs) -> None:
@@ -146,7 +154,7 @@ def _to_bytes(
     prefix: str,
     prepared: str,
     shape: Shape,
-    usd_per_image: float | None,
+    charge: Charge | None,
 ) -> bytes:
     value = {
         "spec": spec.model_dump(mode="json"),
@@ -156,7 +164,7 @@ def _to_bytes(
         "batch": dict(shape.batch),
         "concurrency": shape.concurrency,
         "tolerated_pct": shape.tolerated_pct,
-        "usd_per_image": usd_per_image,
+        "charge": asdict(charge) if charge and spec.budget else None,
     }
     return dumps(value).encode("ascii")
 

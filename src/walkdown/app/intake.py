@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from walkdown.app import workflow
 from walkdown.app.deployed import read_deployed
-from walkdown.app.waiting import admitted, forget, waiting
+from walkdown.app.waiting import budget_of, held, hold, read_held, waiting
 from walkdown.app.workflow import begun as begun_of
 from walkdown.app.workflow import manifest_of
 from walkdown.errors import NotFound, WalkdownError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from walkdown.app.context import App
+    from walkdown.app.waiting import Waiting
     from walkdown.runners.executions import Deployment, StepFunctions
     from walkdown.types import ImageRef
 
@@ -97,67 +98,93 @@ def take_in(
     ids = tuple(begun.inspection.id for begun in started)
     late = [begun for begun in started if begun.waits]
     errors += [f"{begun.inspection.id}: {begun.waits}" for begun in late]
-    held = sum(begun.new for begun in late)
-    return Taken(ids, new, held, known, unrouted, tuple(failed), tuple(errors))
+    waits = sum(begun.new for begun in late)
+    return Taken(ids, new, waits, known, unrouted, tuple(failed), tuple(errors))
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """An inspection that had waited, or broken off, and the one that goes on with its ``images``.
+    """What had waited, or broken off, and the inspection that goes on ``by`` its ``images``.
 
-    ``by`` is None where nothing was left to do, or where its files are ``gone``; ``waits`` says
-    why it does not go on yet.
+    ``by`` is None where nothing was left to do, where its files are ``gone``, or with an ``error``;
+    ``waits`` says why it does not go on yet.
     """
 
     old: str
-    by: str | None
-    images: int
+    by: str | None = None
+    images: int = 0
     waits: str | None = None
     gone: bool = False
+    error: str | None = None
 
 
 def resume_waiting(app: App, workflows: StepFunctions) -> Iterator[Resumed]:
-    """Start what has waited for its pipeline's budget, as far as there is room by now."""
-    deployments = {each.name: each for each in workflows.deployments()}
-    for one in waiting(app.blobs):
-        if one.pipeline in deployments:
-            resumed = go_on(app, workflows, deployments[one.pipeline], one.inspection)
-            if resumed.waits is None or resumed.by != one.inspection:
-                forget(one.inspection, app.blobs)
-            yield resumed
+    """Start what has waited for its pipeline's budget, the longest first, as far as there is room.
 
-
-def go_on(
-    app: App,
-    workflows: StepFunctions,
-    deployment: Deployment,
-    identity: str,
-    *,
-    at: datetime | None = None,
-) -> Resumed:
-    """Start an inspection over what another one was to look at and has no result for.
-
-    It is the same one where the pipeline is as it was and no other time ``at`` is given; else the
-    old one is closed.
+    What goes wrong with one pipeline keeps no other from going on.
     """
+    for deployment in workflows.deployments():
+        while one := _next(app, deployment):
+            try:
+                resumed = _resume(app, workflows, deployment, one)
+            except WalkdownError as e:
+                yield Resumed(one.key, error=str(e))
+                break
+            yield resumed
+            if resumed.waits:
+                break
+
+
+def _next(app: App, deployment: Deployment) -> Waiting | None:
+    """What may begin now; without a budget any more, all that waits."""
+    deployed = read_deployed(deployment.plan_key, app.blobs)
+    budget = budget_of(app, deployed)
+    if budget is None:
+        return next(waiting(app.blobs, deployed.spec.name), None)
+    return budget.next if budget.next and budget.fits(budget.next.cost) else None
+
+
+def _resume(app: App, workflows: StepFunctions, deployment: Deployment, one: Waiting) -> Resumed:
+    try:
+        kept = read_held(one, app.blobs)
+    except NotFound:
+        return Resumed(one.key)
+    begun = start(
+        app,
+        workflows,
+        deployment,
+        kept.refs,
+        sources=kept.sources,
+        at=app.clock(),
+        actor=app.settings.actor,
+        run=kept.run,
+        again=True,
+    )
+    if not begun.waits:
+        # Last: what is not forgotten is begun again, and what is done is left out then.
+        app.blobs.delete(one.key)
+    return Resumed(one.key, begun.inspection.id if begun.new else None, begun.new, begun.waits)
+
+
+def go_on(app: App, workflows: StepFunctions, deployment: Deployment, identity: str) -> Resumed:
+    """Start an inspection over what one that broke off has no result for, and close that."""
     try:
         old, refs = begun_of(identity, app.blobs).inspection, manifest_of(identity, app.blobs)
     except NotFound:
-        return Resumed(identity, None, 0, gone=True)
-    again = start(
+        return Resumed(identity, gone=True)
+    begun = start(
         app,
         workflows,
         deployment,
         refs,
         sources=old.sources,
-        at=at or old.started_at,
+        at=app.clock(),
         actor=app.settings.actor,
         run=old.run,
     )
-    if again.inspection.id != identity:
-        # Last: an inspection that is not closed is resumed again.
-        app.records.save_inspection(replace(old, finished_at=app.clock()))
-    return Resumed(identity, again.inspection.id if again.new else None, again.new, again.waits)
+    # Last: an inspection that is not closed is resumed again.
+    app.records.save_inspection(replace(old, finished_at=app.clock()))
+    return Resumed(identity, begun.inspection.id if begun.new else None, begun.new, begun.waits)
 
 
 def _start(
@@ -191,8 +218,12 @@ def start(
     at: datetime,
     actor: str,
     run: int = 0,
+    again: bool = False,
 ) -> workflow.Begun:
-    """Begin an inspection of these captures; start its workflow where anything is new and paid for.
+    """Begin an inspection of these captures; start its workflow where anything is new.
+
+    Where its pipeline's budget has no room the new ones wait, and the inspection ends with those
+    that were done before. ``again``: they have waited longest.
 
     ``refs`` are walked twice, so that they need not be in memory.
     """
@@ -211,8 +242,14 @@ def start(
         actor=actor,
         clock=app.clock,
     )
-    begun = admitted(app, deployed, workflow.begin(refs, inspection, recorder, app.blobs))
-    if begun.new and not begun.waits:
+    begun = workflow.begin(refs, inspection, recorder, app.blobs)
+    why = held(app, deployed, begun, again=again)
+    if why:
+        if not again:
+            hold(app, deployed, begun)
+        app.records.save_inspection(replace(begun.inspection, finished_at=app.clock()))
+        return replace(begun, waits=why)
+    if begun.new:
         given = {"manifest": begun.manifest, "images": begun.images, "run": run}
         workflows.start(deployment.machine, inspection.id, {"inspection": inspection.id, **given})
     return begun

@@ -156,6 +156,11 @@ def inspection_of(
     )
 
 
+def short_of(inspection: str) -> str:
+    """The part of an inspection's id that its captures, its plan and its run make."""
+    return inspection.rpartition("-")[2]
+
+
 def begin(
     refs: Iterable[ImageRef], inspection: Inspection, recorder: Recorder, blobs: Blobs
 ) -> Begun:
@@ -177,7 +182,7 @@ def begin(
             yield from (dumps(ref_to_json(ref)) for ref in todo)
 
     manifest = f"{work_folder(inspection.id)}/manifest.jsonl"
-    _put_lines(blobs, manifest, lines())
+    put_lines(blobs, manifest, lines())
     _receipt(inspection.id, "before", before, blobs)
     finished = None if new["images"] else inspection.started_at
     recorder.records.save_inspection(replace(inspection, finished_at=finished))
@@ -212,8 +217,8 @@ def _sifted(
     return todo, _counted([known[key] for _, key in done])
 
 
-class Manifest:
-    """The captures that an inspection began with and that were not done; can be walked again."""
+class ManifestOf:
+    """The captures in the lines of a manifest; can be walked again."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -222,9 +227,9 @@ class Manifest:
         return (ref_from_json(loads(line.decode("ascii"))) for line in io.BytesIO(self._data))
 
 
-def manifest_of(inspection: str, blobs: Blobs) -> Manifest:
+def manifest_of(inspection: str, blobs: Blobs) -> ManifestOf:
     """What an inspection was to look at. Raises `NotFound` once its files are gone."""
-    return Manifest(blobs.get(f"{work_folder(inspection)}/manifest.jsonl"))
+    return ManifestOf(blobs.get(f"{work_folder(inspection)}/manifest.jsonl"))
 
 
 def look(work: Work, batch: Batch) -> dict[str, int]:
@@ -326,7 +331,7 @@ def choose(inspection: str, stage: str, blobs: Blobs) -> tuple[str, int]:
                     yield line
 
     manifest = f"{folder}/manifest.jsonl"
-    _put_lines(blobs, manifest, lines())
+    put_lines(blobs, manifest, lines())
     return manifest, len(seen)
 
 
@@ -440,7 +445,8 @@ def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[at : at + size] for at in range(0, len(items), size))
 
 
-def _put_lines(blobs: Blobs, key: str, lines: Iterable[str]) -> None:
+def put_lines(blobs: Blobs, key: str, lines: Iterable[str]) -> None:
+    """Store lines whole or not at all, in parts where the store can."""
     if isinstance(blobs, LineStore):
         blobs.put_lines(key, lines)
     else:

@@ -324,7 +324,7 @@ def _monthly(count: _Count, case: Case, prices: Prices) -> tuple[Line, ...]:
 
 
 def _storage(measured: Measured, case: Case, prices: Prices) -> tuple[Line, ...]:
-    """What stays, for a month; work files go after 30 days and are small."""
+    """What stays, for a month; work files go after 45 days and are small."""
     to, images = Counter(prices), case.images
     maps = sum(stage.share * stage.heatmap_bytes for stage in measured.stages)
     items = [measured.result, measured.member]

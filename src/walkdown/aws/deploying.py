@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from walkdown.app.context import App
     from walkdown.aws.package import Package
     from walkdown.aws.stacks import Event, Proposal, Stacks
+    from walkdown.pipeline.budget import Charge
     from walkdown.ports import Blobs, Versions
     from walkdown.runners.executions import StepFunctions
     from walkdown.spec import PipelineSpec
@@ -49,7 +50,7 @@ def here_and_now(
     *,
     prefix: str,
     seconds: Mapping[str, float] | None = None,
-    usd_per_image: float | None = None,
+    charge: Charge | None = None,
     concurrency: int = 50,
     tolerated_pct: int = 10,
     there: Blobs | None = None,
@@ -60,7 +61,7 @@ def here_and_now(
     can't run on AWS, and for a budget where nobody knows what an image costs.
     """
     _can_run_on_aws(spec)
-    if spec.budget and usd_per_image is None:
+    if spec.budget and charge is None:
         raise SpecError(
             "the pipeline has a budget, and what an image costs could not be measured: deploy it "
             "without --no-measure, or take 'budget' out of the file"
@@ -74,7 +75,7 @@ def here_and_now(
         infos,
         prefix=prefix,
         shape=Shape(batch, concurrency, tolerated_pct),
-        usd_per_image=usd_per_image,
+        charge=charge,
         here=app.blobs,
         there=there or MemoryBlobs(),
     )

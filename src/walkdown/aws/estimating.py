@@ -8,11 +8,13 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from walkdown.app.measuring import measure
+from walkdown.aws.bill import PER
 from walkdown.aws.cost import bill_of
 from walkdown.aws.deploying import SECONDS
 from walkdown.aws.load import Case, standing_of
 from walkdown.aws.prices import DEFAULT_REGION, prices_of
 from walkdown.aws.transitions import transitions
+from walkdown.pipeline.budget import Charge
 from walkdown.pipeline.plan import make_plan
 from walkdown.runners.stepfunctions import MAX_BATCH, Shape, batch_of, definition
 from walkdown.spec import PipelineSpec, StageSpec
@@ -105,6 +107,18 @@ def quote(measured: Measured, case: Case, prices: Prices, *, cores: int = 1) -> 
         slower_usd_per_1000=slower.usd_per_1000,
         unconfirmed=prices.unconfirmed,
     )
+
+
+def charge_of(found: Estimate) -> Charge:
+    """An inspection's own share and each image's, from what 1 and what 1,000 images cost.
+
+    Rounded, so that the same pipeline measured twice is mostly the same deployment.
+    """
+    prices = prices_of(found.bill.region)
+    many = quote(found.measured, Case(PER), prices).bill.usd
+    one = quote(found.measured, Case(1), prices).bill.usd
+    each = (many - one) / (PER - 1)
+    return Charge(float(f"{max(0.0, one - each):.2g}"), float(f"{each:.2g}"))
 
 
 def _others(

@@ -12,6 +12,7 @@ from uuid import uuid4
 from walkdown.app import workflow
 from walkdown.app.emptying import empty
 from walkdown.app.intake import resume_waiting, take_in
+from walkdown.app.waiting import waiting
 from walkdown.aws import environment, events, presigning
 from walkdown.aws.telemetry import step
 from walkdown.clock import utc_now
@@ -43,14 +44,20 @@ def intake(event: Mapping[str, Any], _: object) -> Answer:
 
 
 def _resume(here: environment.Function) -> Answer:
+    """Nothing is written, and so nothing paid, where nothing waits."""
+    if not _waiting(here):
+        return {"waiting": 0}
     with step("resume", here.stack.name) as line:
+        line.figures["WaitingForBudget"] = _waiting(here)
         resumed = list(resume_waiting(here.app, here.workflows))
-        late = [one for one in resumed if one.waits]
-        line.facts["reasons"] = [f"{one.old}: {one.waits}" for one in late]
-        line.facts |= {"resumed": [one.by for one in resumed if not one.waits]}
-        line.facts["gone"] = [one.old for one in resumed if one.gone]
-        line.figures["WaitingForBudget"] = sum(one.images for one in late)
-        return {"waiting": len(late)}
+        line.facts["resumed"] = [one.by for one in resumed if one.by and not one.waits]
+        line.facts["errors"] = [f"{one.old}: {one.error}" for one in resumed if one.error]
+        line.figures["WaitingForBudget"] = _waiting(here)
+        return {"waiting": _waiting(here)}
+
+
+def _waiting(here: environment.Function) -> int:
+    return sum(one.images for one in waiting(here.app.blobs))
 
 
 def look(event: Mapping[str, Any], _: object) -> Answer:

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from walkdown.app.deployed import read_deployed
-from walkdown.app.waiting import waiting
+from walkdown.app.waiting import budget_of, waiting
 from walkdown.errors import NotFound
-from walkdown.pipeline.budget import cost_of, month_of, nearly_spent, usd, waiting_words
+from walkdown.pipeline.budget import nearly_spent, usd
 from walkdown.sdk.aws import Aws, explained
 from walkdown.types import Alert
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from walkdown.app.context import App
-    from walkdown.app.deployed import Deployed
+    from walkdown.app.waiting import Budget
     from walkdown.aws.stacks import Stacks
     from walkdown.runners.executions import Deployment, Ran, StepFunctions
 
@@ -57,21 +57,6 @@ class Images:
             self.anomalies + int(tally.get("anomalies", 0)),
             self.failed + int(tally.get("failed", 0)),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What a pipeline has taken of this month's budget, and what waits; in millionths of a USD."""
-
-    spent: int
-    limit: int
-    waiting: int = 0
-    cost: int = 0
-
-    @property
-    def words(self) -> str:
-        """As people read it."""
-        return f"{usd(self.spent)} of this month's {usd(self.limit)} are spent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +102,11 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """All of it. ``problems`` are what needs somebody, in words; none when all is well."""
+    """All of it.
+
+    ``orphans`` are pipelines that were removed while photographs waited. ``problems`` are what
+    needs somebody, in words; none when all is well.
+    """
 
     stack: str
     status: str
@@ -128,6 +117,7 @@ class Health:
     dead_letters: Queue = Queue(0, 0)
     outbox: Outbox = Outbox(0, 0, timedelta(0))
     alarms: tuple[Alarm, ...] = ()
+    orphans: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -164,6 +154,9 @@ class Examiner:
             outbox=self._outbox(),
             alarms=tuple(self._alarms(stack)),
         )
+        known = {each.deployment.name for each in health.pipelines}
+        left = {one.pipeline for one in waiting(self._app.blobs)} - known
+        health = replace(health, orphans=tuple(sorted(left)))
         return replace(health, problems=tuple(problems_of(health)))
 
     def _pipelines(self) -> tuple[PipelineHealth, ...]:
@@ -184,19 +177,7 @@ class Examiner:
             failed=tuple(Failed(r, self._why(deployment, r)) for r in failed),
             succeeded=len(done),
             images=self._images(deployment, done[:COUNTED]),
-            budget=self._budget(deployed),
-        )
-
-    def _budget(self, deployed: Deployed) -> Budget | None:
-        if deployed.spec.budget is None:
-            return None
-        name = deployed.spec.name
-        held = [one for one in waiting(self._app.blobs) if one.pipeline == name]
-        return Budget(
-            spent=self._app.spending.spent(name, month_of(self._now)),
-            limit=cost_of(1, deployed.spec.budget.usd_per_month),
-            waiting=sum(one.images for one in held),
-            cost=sum(one.cost for one in held),
+            budget=budget_of(self._app, deployed),
         )
 
     def _why(self, deployment: Deployment, ran: Ran) -> str:
@@ -256,6 +237,8 @@ def problems_of(health: Health) -> Iterator[str]:
                 f"{failed.ran.name}; let it go on: walkdown redrive --stack {stack}"
             )
         yield from _about_budget(pipeline.deployment.name, pipeline.budget)
+    for name in health.orphans:
+        yield f"photographs wait for the pipeline {name}, which was removed: deploy it again"
     if health.dead_letters.waiting:
         yield (
             f"{health.dead_letters.waiting} photographs could not be taken in; see why: walkdown "
@@ -275,10 +258,10 @@ def _about_budget(name: str, budget: Budget | None) -> Iterator[str]:
     if budget is None:
         return
     if budget.waiting:
-        words = waiting_words(budget.waiting, budget.cost, budget.spent, budget.limit)
-        yield f"{name}: {words}"
+        yield f"{name}: {budget.words}"
     elif nearly_spent(budget.spent, budget.limit):
-        yield f"{name}: {budget.words}; what comes beyond it waits"
+        spent, limit = usd(budget.spent), usd(budget.limit)
+        yield f"{name}: {spent} of this month's {limit} are spent; what comes beyond it waits"
 
 
 def unfinished(stack: str, status: str, changed_at: datetime) -> Health:

@@ -64,10 +64,9 @@ def prices_of(region: str, table: Mapping[str, Any] | None = None) -> Prices:
     """
     table = table or price_table()
     found: dict[str, Price] = {}
-    known: set[str] = set()
+    known = regions(table)
     for key, service in table["services"].items():
         for name, entry in service["prices"].items():
-            known |= set(entry["usd"])
             if region in entry["usd"]:
                 found[f"{key}.{name}"] = _price(service["name"], name, entry, region)
     if region not in known:
@@ -76,6 +75,13 @@ def prices_of(region: str, table: Mapping[str, Any] | None = None) -> Prices:
             "take the one nearest to it"
         )
     return Prices(region, table["as_of"], found)
+
+
+def regions(table: Mapping[str, Any] | None = None) -> set[str]:
+    """Those whose prices are known."""
+    services = (table or price_table())["services"].values()
+    prices = [entry for service in services for entry in service["prices"].values()]
+    return {region for entry in prices for region in entry["usd"]}
 
 
 def price_table() -> dict[str, Any]:

@@ -46,4 +46,4 @@ def resume(app: App, workflows: StepFunctions) -> Iterator[Resumed]:
     for deployment in workflows.deployments():
         for ran in workflows.recent(deployment.machine, since=since):
             if ran.status in ENDED_BADLY and ran.name in unfinished:
-                yield go_on(app, workflows, deployment, ran.name, at=app.clock())
+                yield go_on(app, workflows, deployment, ran.name)

@@ -10,6 +10,7 @@ import click
 from walkdown.cli.output import echo_json, shown, table
 from walkdown.cli.progress import progress
 from walkdown.clock import utc_now
+from walkdown.pipeline.budget import usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +64,8 @@ def _print_health(health: Health) -> None:
         click.echo("no pipelines yet: walkdown deploy --stack NAME --pipeline FILE")
     for each in health.pipelines:
         if each.budget:
-            click.echo(f"budget of {each.deployment.name}: {each.budget.words}")
+            spent, limit = usd(each.budget.spent), usd(each.budget.limit)
+            click.echo(f"budget of {each.deployment.name}: {spent} of this month's {limit} spent")
     total = sum(each.images.total for each in health.pipelines)
     anomalies = sum(each.images.anomalies for each in health.pipelines)
     failed = sum(each.images.failed for each in health.pipelines)
@@ -141,8 +143,8 @@ def run_redrive(app: App, stack: str) -> None:
     resumed = 0
     for one in resume(app, workflows(find_stack(stack))):
         resumed += 1
-        if one.waits:
-            click.echo(f"{one.old} goes on waiting: {one.waits}")
+        if one.waits or one.error:
+            click.echo(f"{one.old} goes on waiting: {one.waits or one.error}")
         elif one.by is not None:
             click.echo(f"{one.old} goes on as {one.by}: {one.images} images")
         elif one.gone:

@@ -123,16 +123,15 @@ class _Making:
     def stored(self, there: Blobs | None = None) -> Deployed:
         """The deployed pipeline, in a stack's store, or only named."""
         from walkdown.aws.deploying import here_and_now
-        from walkdown.aws.estimating import SLOWER
+        from walkdown.aws.estimating import SLOWER, charge_of
 
         stages = self.estimate.measured.stages if self.estimate else ()
-        costs = self.estimate.bill.usd_per_1000 / 1000 if self.estimate else None
         return here_and_now(
             self.app,
             self.spec,
             prefix=self.prefix,
             seconds={stage.name: stage.seconds * SLOWER for stage in stages},
-            usd_per_image=costs,
+            charge=charge_of(self.estimate) if self.estimate and self.spec.budget else None,
             concurrency=self.concurrency,
             there=there,
         )
@@ -157,11 +156,20 @@ def _estimate(app: App, spec: PipelineSpec) -> Estimate | None:
     with progress() as bar:
         for each in (spec, spec.model_copy(update={"source": None})):
             try:
-                return estimate(app, each, images=1000, progress=bar)
+                return estimate(app, each, images=1000, region=_region(), progress=bar)
             except WalkdownError as e:
                 why = e
         bar.note(f"what it costs can't be told: {why}")
     return None
+
+
+def _region() -> str:
+    """The stack's own, or another one where its prices are not known."""
+    from walkdown.aws.prices import DEFAULT_REGION, regions
+    from walkdown.wiring_aws import aws
+
+    here = str(aws().client("cloudformation").meta.region_name)
+    return here if here in regions() else DEFAULT_REGION
 
 
 def _tell_cost(found: Estimate) -> None:

@@ -140,8 +140,8 @@ def _begun(
 def _held(commissioned: Commissioned, stack: str) -> None:
     click.echo(f"{commissioned.waits}.", err=True)
     click.echo(
-        f"the inspection {commissioned.inspection.id} begins by itself within a quarter of an hour "
-        f"once there is room, or at once with: walkdown redrive --stack {stack}",
+        "they are inspected by themselves within a quarter of an hour once there is room, or at "
+        f"once then with: walkdown redrive --stack {stack}",
         err=True,
     )
 

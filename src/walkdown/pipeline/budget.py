@@ -7,6 +7,7 @@ comes a day later: too late to stop what is about to start.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -35,14 +36,33 @@ def cost_of(images: int, usd_per_image: float) -> int:
     return math.ceil(images * usd_per_image * MILLIONTHS - 1e-6)
 
 
-def waiting_words(images: int, cost: int, spent: int, limit: int) -> str:
-    """Why images wait, and what lets them go on; amounts in millionths."""
-    if cost > limit:
-        until = "raise 'budget.usd_per_month' in the pipeline file: a whole month's is too little"
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What an inspection costs, and each of its images beside that, in US dollars."""
+
+    usd_per_inspection: float
+    usd_per_image: float
+
+    def of(self, images: int) -> int:
+        """Of an inspection, in millionths, rounded up."""
+        return cost_of(1, self.usd_per_inspection + images * self.usd_per_image)
+
+
+def waiting_words(images: int, cost: int, spent: int, limit: int, *, largest: int) -> str:
+    """Why images wait, and what lets them go on; amounts in millionths.
+
+    ``largest`` is the cost of the dearest inspection that waits: each begins as a whole.
+    """
+    if largest > limit:
+        until = (
+            "raise 'budget.usd_per_month' in the pipeline file: a whole month's is too little for "
+            "one of the inspections"
+        )
     else:
         until = "raise 'budget.usd_per_month' in the pipeline file, or wait for the next month"
+    wait = "1 image waits: it costs" if images == 1 else f"{images:,} images wait: they cost"
     return (
-        f"{images:,} images wait: they cost about {usd(cost)}, and {usd(spent)} of this month's "
+        f"{wait} about {usd(cost)}, and {usd(spent)} of this month's "
         f"{usd(limit)} are spent; {until}"
     )
 
@@ -53,10 +73,12 @@ def nearly_spent(spent: int, limit: int) -> bool:
 
 
 def usd(amount: int) -> str:
-    """Millionths as people write them; small amounts to two digits.
+    """Millionths as people write them: whole cents, and more digits of what is less than ten.
 
-    >>> usd(12_345_678), usd(45_123), usd(0)
-    ('$12.35', '$0.045', '$0')
+    >>> usd(12_345_678), usd(45_123), usd(123), usd(0)
+    ('$12.35', '$0.045', 'less than $0.001', '$0.00')
     """
     value = amount / MILLIONTHS
-    return f"${value:,.2f}" if value >= 1 else f"${value:.2g}"
+    if 0 < value < 0.001:
+        return "less than $0.001"
+    return f"${value:.3f}" if 0 < value < 0.1 else f"${value:,.2f}"

@@ -10,7 +10,7 @@ they find is read from the table itself, consistently, and checked again.
 | one cached prediction, or message, by its key | ``W#C#KEY``, ``W#O#ID`` |
 | an inspection's members | ``W#I#INSPECTION#0`` to ``#f``: shards by the result id's first digit |
 | all inspections | ``W#I`` |
-| what a month has cost, and who took it | ``W#B#PIPELINE#MONTH``: ``spent``, and ``i#INSPECTION`` |
+| what a pipeline has spent, and who did | ``W#B#PIPELINE``: ``m#MONTH``, ``i#INSPECTION`` |
 | all model versions and aliases | ``W#V`` with ``sk`` ``NAME#v#NUMBER`` and ``NAME#a#ALIAS`` |
 | an asset's results over time | index ``listing``: ``W#A#sha256 of the asset``, by sequence |
 | open findings of a severity | index ``listing``: ``W#F#SEVERITY``, by the time they were seen |
@@ -127,11 +127,11 @@ class Keys:
 
     def spent(self, pipeline: str, month: str) -> Key:
         """What a pipeline has taken of a month's budget."""
-        return f"{self._start}#B#{_plain(pipeline)}#{_plain(month)}", "spent"
+        return f"{self._start}#B#{_plain(pipeline)}", f"m#{_plain(month)}"
 
-    def taken(self, pipeline: str, month: str, inspection_id: str) -> Key:
-        """What one inspection has taken of it."""
-        return self.spent(pipeline, month)[0], f"i#{_plain(inspection_id)}"
+    def taken(self, pipeline: str, inspection_id: str) -> Key:
+        """What one inspection has taken of it, in whatever month."""
+        return f"{self._start}#B#{_plain(pipeline)}", f"i#{_plain(inspection_id)}"
 
     @property
     def versions(self) -> str:

@@ -35,7 +35,7 @@ class DynamoDbSpending:
     ) -> bool:
         """Take an amount, once for each inspection; False, and nothing taken, beyond the limit."""
         total = self._keys.spent(pipeline, month)
-        own = self._keys.taken(pipeline, month, inspection_id)
+        own = self._keys.taken(pipeline, inspection_id)
         patience = self._table.patience()
         while True:
             found = self._table.get([total, own])

@@ -132,10 +132,13 @@ class MemoryRecords:
     ) -> bool:
         """Take an amount, once for each inspection; False, and nothing taken, beyond the limit."""
         with self._lock:
+            if any(inspection_id in of for (p, _), of in self._spent.items() if p == pipeline):
+                return True
             taken = self._spent.setdefault((pipeline, month), {})
-            if inspection_id not in taken and sum(taken.values()) + amount <= limit:
-                taken[inspection_id] = amount
-            return inspection_id in taken
+            if sum(taken.values()) + amount > limit:
+                return False
+            taken[inspection_id] = amount
+            return True
 
     def spent(self, pipeline: str, month: str) -> int:
         """What was taken of that month."""

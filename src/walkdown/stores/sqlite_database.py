@@ -67,7 +67,7 @@ CREATE TABLE aliases (
 _LATER = """
 CREATE TABLE IF NOT EXISTS spending (
     workspace TEXT NOT NULL, pipeline TEXT NOT NULL, month TEXT NOT NULL, id TEXT NOT NULL,
-    amount INTEGER NOT NULL, PRIMARY KEY (workspace, pipeline, month, id)) WITHOUT ROWID
+    amount INTEGER NOT NULL, PRIMARY KEY (workspace, pipeline, id)) WITHOUT ROWID
 """
 
 

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
     from walkdown.stores.sqlite_database import Database
 
-_PLACE = "FROM spending WHERE workspace = ? AND pipeline = ? AND month = ?"
+_SPENT = (
+    "SELECT COALESCE(SUM(amount), 0) FROM spending "
+    "WHERE workspace = ? AND pipeline = ? AND month = ?"
+)
 
 
 class SqliteSpending:
@@ -28,8 +31,8 @@ class SqliteSpending:
         """Take an amount, once for each inspection; False, and nothing taken, beyond the limit."""
         place = (self._workspace, pipeline, month)
         with self._database.write() as connection:
-            known = f"SELECT 1 {_PLACE} AND id = ?"
-            if connection.execute(known, (*place, inspection_id)).fetchone():
+            known = "SELECT 1 FROM spending WHERE workspace = ? AND pipeline = ? AND id = ?"
+            if connection.execute(known, (*place[:2], inspection_id)).fetchone():
                 return True
             if _total(connection, place) + amount > limit:
                 return False
@@ -44,5 +47,4 @@ class SqliteSpending:
 
 
 def _total(connection: sqlite3.Connection, place: tuple[str, str, str]) -> int:
-    sql = f"SELECT COALESCE(SUM(amount), 0) {_PLACE}"
-    return int(connection.execute(sql, place).fetchone()[0])
+    return int(connection.execute(_SPENT, place).fetchone()[0])

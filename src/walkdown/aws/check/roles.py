@@ -21,6 +21,10 @@ QUESTIONS: Final[Mapping[str, tuple[Question, ...]]] = {
     "IntakeRole": (
         ("dynamodb:BatchGetItem", TABLE, True),
         ("s3:PutObject", "DATA/work/i/manifest.jsonl", True),
+        ("dynamodb:PutItem", TABLE, True),
+        ("s3:PutObject", "DATA/waiting/p/i.jsonl", True),
+        ("s3:DeleteObject", "DATA/waiting/p/i.jsonl", True),
+        ("s3:DeleteObject", "DATA/work/i/manifest.jsonl", False),
         ("s3:GetObject", SOURCE, False),
         ("dynamodb:DeleteItem", TABLE, False),
     ),
