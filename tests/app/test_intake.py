@@ -126,7 +126,7 @@ def test_without_room_in_the_budget_photographs_wait_and_it_is_said() -> None:
     held = place.arrive("c.jpg", "d.jpg")
     assert (held.new, held.waiting, held.failed) == (2, 2, ())
     (words,) = held.errors
-    assert "2 images wait: they cost about $0.020, and $0.020 of this month's $0.030" in words
+    assert "2 images wait: they would cost $0.020, and $0.020 of this month's $0.030" in words
     assert set(place.workflows.started) == place.unfinished()
     (one,) = waiting(place.app.blobs)
     assert (one.pipeline, one.images, one.cost) == ("cells", 2, 20_000)

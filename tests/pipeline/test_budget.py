@@ -41,7 +41,7 @@ def test_exactly_enough_is_enough() -> None:
 def test_what_waits_is_told_why_and_what_would_help() -> None:
     words = waiting_words(1000, 60_000, 49_960_000, 50_000_000, largest=60_000)
     assert words.startswith(
-        "1,000 images wait: they cost about $0.060, and $49.96 of this month's $50.00 are spent"
+        "1,000 images wait: they would cost $0.060, and $49.96 of this month's $50.00 are spent"
     )
     assert words.endswith("in the pipeline file, or wait for the next month")
 
@@ -51,7 +51,7 @@ def test_many_that_fit_one_by_one_wait_for_a_month_and_a_large_one_for_a_budget(
     assert many.endswith("or wait for the next month")
     large = waiting_words(9000, 60_000_000, 0, 50_000_000, largest=50_000_001)
     assert "a whole month's is too little" in large
-    assert waiting_words(1, 46, 0, 50, largest=46).startswith("1 image waits: it costs about less")
+    assert waiting_words(1, 46, 0, 50, largest=46).startswith("1 image waits: it would cost less")
 
 
 def test_an_inspection_of_few_images_costs_more_for_each() -> None:

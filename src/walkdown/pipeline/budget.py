@@ -60,9 +60,9 @@ def waiting_words(images: int, cost: int, spent: int, limit: int, *, largest: in
         )
     else:
         until = "raise 'budget.usd_per_month' in the pipeline file, or wait for the next month"
-    wait = "1 image waits: it costs" if images == 1 else f"{images:,} images wait: they cost"
+    wait = "1 image waits: it" if images == 1 else f"{images:,} images wait: they"
     return (
-        f"{wait} about {usd(cost)}, and {usd(spent)} of this month's "
+        f"{wait} would cost {usd(cost)}, and {usd(spent)} of this month's "
         f"{usd(limit)} are spent; {until}"
     )
 
