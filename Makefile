@@ -58,7 +58,7 @@ bench: $(VENV)/.dev  ## speed, memory and quality on DATA=folder
 
 compare: $(VENV)/.dev  ## walkdown beside anomalib, for hours, into docs/benchmarks.md; PEER=folder
 	$(BIN)/python -m benchmarks.anomalib.setup --venv $(PEER)
-	$(BIN)/python -m benchmarks.anomalib.compare --data $(DATA) --peer $(PEER) $(OPTIONS)
+	$(BIN)/python -m benchmarks.anomalib.compare --data $(DATA) --peer $(PEER) $(if $(README),--readme $(README)) $(OPTIONS)
 
 false-alarms: $(VENV)/.dev  ## do the bounds of the false-alarm rate hold? into docs/benchmarks.md
 	$(BIN)/python -m benchmarks.false_alarms --data $(DATA) --page docs/benchmarks.md $(OPTIONS)

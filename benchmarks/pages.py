@@ -71,11 +71,13 @@ hundreds of splits are cheap: bounds must hold for any way of scoring.
             "The function that looks",
             """
 The zip that is deployed, under AWS's own runtime client with 1,769 MB and 600 s; S3 and DynamoDB
-are emulated on the same machine, so that their time is no network's and their work is paid for
-here. A cold start is a new process until it has answered a look at one image, the load of the model
-included. A warm look at a batch takes turns with the local runner on the same files, both in one
-thread; the interval is a percentile bootstrap over pairs (95 %). Not measured: Lambda's own start
-of a machine, the download of the zip, and the share of a processor that its memory buys.
+are emulated on the same machine, so that their time is no network's. A cold start is a new process
+until it has answered a look at one image, the load of the model included. A warm look at a batch
+takes turns with the local runner on the same files; 1,769 MB come with one vCPU, so both sides have
+the same core, and the emulator has the other. The interval is a percentile bootstrap over pairs
+(95 %). Photographs are read, and heat maps stored, while others are looked at: one after the other
+the ratio was 1.64, and of processor time 1.24. Not measured: Lambda's own start of a machine, and
+the download of the zip.
 """,
             FUNCTIONS,
         ),

@@ -64,15 +64,16 @@ def main() -> None:
         row = _carry_out(job, bench, store)
         store.add(row)
         print(f"  {row}", file=sys.stderr, flush=True)
-        _write(args.page, store, bench)
-    _write(args.page, store, bench)
+        _write(args.page, args.readme, store, bench)
+    _write(args.page, args.readme, store, bench)
 
 
-def _write(target: Path, store: Store, bench: Bench) -> None:
+def _write(target: Path, readme: Path | None, store: Store, bench: Bench) -> None:
     file = bench.peer / setup.FILE
     found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
     footprints = [setup.Footprint(**one) for one in found]
-    page.update(target, store.rows(), machine=machine(), footprints=footprints)
+    rows = store.rows()
+    page.update(target, rows, machine=machine(), footprints=footprints, readme=readme)
 
 
 def _carry_out(job: Job, bench: Bench, store: Store) -> Row:
@@ -143,6 +144,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peer", type=Path, required=True, help="anomalib's environment")
     parser.add_argument("--rows", type=Path, default=Path("comparison.json"))
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md")
+    parser.add_argument("--readme", type=Path, help="put a short table between its marks")
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
     parser.add_argument("--models", nargs="+", default=list(MODELS))
     parser.add_argument("--sizes", nargs="+", type=int, default=[256, 512])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks.anomalib.rows import ANOMALIB, LIKE, SIDES, Job, Row
+from benchmarks.anomalib.rows import ANOMALIB, LIKE, SIDES, WALKDOWN, Job, Row
 
 from benchmarks import pages
 
@@ -25,13 +25,17 @@ def update(
     *,
     machine: Mapping[str, str],
     footprints: Sequence[Footprint] = (),
+    readme: Path | None = None,
 ) -> None:
-    """Write the table between the marks; a missing page is made.
+    """Write the table between the marks; a missing page is made. ``readme`` gets the summary.
 
     Raises ValueError where an existing page has no marks.
     """
     parts = [table(rows), likeness(rows), pages.about(machine), _footprints(footprints)]
     pages.put(page, pages.COMPARISON, "\n\n".join(part for part in parts if part))
+    if readme is not None:
+        short = [summary(rows), likeness(rows), pages.about(machine)]
+        pages.put(readme, pages.COMPARISON, "\n\n".join(part for part in short if part))
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -43,6 +47,30 @@ def table(rows: Sequence[Row]) -> str:
         shown.sort(key=lambda r: (SIDES.index(r.job.side), r.job.model, r.job.size_px or 0))
         lines += [_line(row, bold=row in best) for row in shown]
     return pages.markdown(HEAD, lines)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """For each set walkdown beside the peer's model and size with the highest AUROC."""
+    head = ["set", "walkdown: AUROC", "AUPRO", "fit s", "images/s"]
+    head += ["anomalib's best", "AUROC", "AUPRO", "fit s", "images/s"]
+    lines = []
+    for name in dict.fromkeys(row.job.set for row in rows):
+        shown = medians([row for row in rows if row.job.set == name])
+        own = next((row for row in shown if row.job.side == WALKDOWN and row.done), None)
+        peers = sorted(better(shown), key=lambda row: (row.auroc or 0.0, row.aupro or 0.0))
+        if own and peers:
+            peer = peers[-1]
+            what = f"{peer.job.model}, {peer.job.size_px} px"
+            lines.append([name, *_quality(own), *_pace(own), what, *_quality(peer), *_pace(peer)])
+    return pages.markdown(head, lines)
+
+
+def _quality(row: Row) -> list[str]:
+    return ["" if value is None else f"{value:.3f}" for value in (row.auroc, row.aupro)]
+
+
+def _pace(row: Row) -> list[str]:
+    return ["" if value is None else f"{value:.1f}" for value in (row.fit_s, row.images_per_s)]
 
 
 def likeness(rows: Sequence[Row]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmarks.anomalib.page import better, likeness, table, update
+from benchmarks.anomalib.page import better, likeness, summary, table, update
 from benchmarks.anomalib.rows import (
     ANOMALIB,
     LIKE,
@@ -97,6 +97,14 @@ def test_the_table_has_medians_bold_and_what_was_stopped() -> None:
         "| boards | anomalib patchcore | 256 | 0.810 | 0.700 | 22.7 | 3.4 | 1400 |  |  |",
         f"| boards | {large}",
         "| boards | walkdown |  | 0.978 |  | 6 | 25 |  |  |  |",
+    ]
+
+
+def test_the_summary_has_the_peers_best_beside_walkdowns_medians() -> None:
+    (line,) = summary([*ROWS, replace(ROWS[0], job=replace(PEER, set="x"))]).splitlines()[2:]
+    assert [cell.strip() for cell in line.strip("| ").split("|")] == [
+        *("boards", "0.978", "", "6.0", "25.0"),
+        *("patchcore, 512 px", "0.900", "", "400.0", "0.9"),
     ]
 
 
