@@ -170,8 +170,9 @@ class _Count:
         self._call(part, "Choose", times * len(later), self._choose_seconds(waits))
         self._call(part, "Finish", times, self._finish_seconds())
         maps = len(self.load.stages)
-        # Manifest, receipt and note to begin with; each map's results; each choice; a list to end.
-        puts = times * (3 + 2 * maps + 2 * len(later) + 1)
+        # Manifest, receipt and note to begin with; each map's results; each choice, from what waits
+        # and what was given up on; a list to end.
+        puts = times * (3 + 2 * maps + 3 * len(later) + 1)
         # Begun already? its plan; each map's manifest; the note and all receipts to end.
         gets = times * (2 + maps + 2) + self.load.batches + waits
         self.to.add(part, "s3.usd_per_thousand_puts_and_lists", "manifests, lists", puts)
@@ -285,7 +286,7 @@ class _Count:
     def _choose_seconds(self, waits: float) -> float:
         later = len(self.load.stages) - 1
         times = self.load.inspections * later
-        waited = waits * self.pace.get_s + 2 * times * self.pace.put_s
+        waited = waits * self.pace.get_s + 3 * times * self.pace.put_s
         return (self._small("Choose", 0.0, times) + waited) if later else 0.0
 
     def _finish_seconds(self) -> float:
