@@ -158,6 +158,7 @@ class Set:
             channels=course.channels,
         )
         everything = self.learn(course, range(len(course.images)), range(len(chosen)))
+        normal = memory_bank.as_wholes(normal, course)
         whole = wholes.weighed(everything.whole, normal, course.channels)
         normal, bad = wholes.judged(whole, normal), wholes.judged(whole, bad)
         evaluation, at = evaluated(normal, bad)

@@ -238,7 +238,7 @@ def _finish(course: Course, options: Options, work: Work, left_out: list[tuple[s
     )
     # Before the whole is added: one photograph that is far off must not be hidden by the spread.
     odd = thresholds.odd_ones([one.raw[0] for one in normal])
-    normal = _as_wholes(normal, course)
+    normal = as_wholes(normal, course)
     whole = wholes.weighed(course.whole(range(len(images))), normal, course.channels)
     normal, bad = wholes.judged(whole, normal), wholes.judged(whole, bad)
     evaluation, at = _evaluate(normal, bad)
@@ -249,7 +249,7 @@ def _finish(course: Course, options: Options, work: Work, left_out: list[tuple[s
     return Fit(packed, len(images), course.choice, calibration, evaluation, tuple(left_out))
 
 
-def _as_wholes(normal: Sequence[Judged], course: Course) -> list[Judged]:
+def as_wholes(normal: Sequence[Judged], course: Course) -> list[Judged]:
     """Photographs with what the components of nearly all others leave over of them."""
     if course.whole(range(len(course.images))) is None:
         return list(normal)
