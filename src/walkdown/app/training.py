@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from walkdown.app.versions import LIVE, resolve
+from walkdown.app.versions import LIVE, check_name, resolve
 from walkdown.errors import ImageError, SpecError
 from walkdown.imaging.decode import decode
 from walkdown.imaging.preparing import Preparation, prepared
 from walkdown.models import artefact
-from walkdown.spec import DEFAULT_MAX_PIXELS, NAME, SourceSpec
+from walkdown.spec import DEFAULT_MAX_PIXELS, SourceSpec
 from walkdown.training import extending, memory_bank
 from walkdown.training.anomalies import Labelled
 from walkdown.types import ModelVersion
@@ -167,10 +166,7 @@ def _stem(relative: str) -> str:
 
 
 def _check(name: str, demand: Demand) -> None:
-    if not re.fullmatch(NAME, name):
-        raise SpecError(
-            f"{name!r} can't be a model's name: letters, digits, '.', '_' and '-', at most 63"
-        )
+    check_name(name)
     if not 0.0 < demand.false_alarms < 0.5:
         raise SpecError(
             f"a false-alarm budget lies above 0 % and below 50 %, not {demand.false_alarms:%}"

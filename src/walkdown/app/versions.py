@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from walkdown.errors import NotFound
+from walkdown.errors import NotFound, SpecError
 from walkdown.models import artefact
+from walkdown.spec import NAME
 
 if TYPE_CHECKING:
     from walkdown.app.context import App
@@ -16,6 +18,14 @@ LIVE = "live"
 
 DEPLOYED_AS = "deployed as"
 """The fact of a model's version in a stack that says what it is called where it was trained."""
+
+
+def check_name(name: str) -> None:
+    """Raises `SpecError` for what can't be a model's name."""
+    if not re.fullmatch(NAME, name):
+        raise SpecError(
+            f"{name!r} can't be a model's name: letters, digits, '.', '_' and '-', at most 63"
+        )
 
 
 def resolve(app: App, name: str) -> ModelVersion:

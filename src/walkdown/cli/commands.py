@@ -9,6 +9,7 @@ import click
 from walkdown import __version__
 from walkdown.cli import reading, stack
 from walkdown.cli.cost import cost
+from walkdown.cli.models import models
 from walkdown.cli.options import Budget, ManyValues, Share, open_app, stack_given, workspace_option
 
 
@@ -333,6 +334,6 @@ def demo(normals: int, out: str | None) -> None:
     run_demo(normals=normals, out=Path(out) if out else None)
 
 
-_READING = (reading.results, reading.show, reading.report, reading.query, reading.models)
-for _command in (*_READING, cost, *stack.COMMANDS):
+_READING = (reading.results, reading.show, reading.report, reading.query)
+for _command in (*_READING, models, cost, *stack.COMMANDS):
     cli.add_command(_command)

@@ -1,17 +1,13 @@
-"""The commands that read what is there: results, one image's history, reports, the lake, models."""
+"""The commands that read what is there: results, one image's history, reports, the lake."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from walkdown.cli.options import open_app, workspace_option
-
-if TYPE_CHECKING:
-    from walkdown.types import ModelVersion
 
 
 @click.command()
@@ -162,46 +158,3 @@ def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items()}
     return value if value is None or isinstance(value, bool | int | str) else str(value)
-
-
-@click.command()
-@click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@workspace_option
-def models(name: str | None, as_json: bool) -> None:
-    """List the models of the workspace and their versions.
-
-    \b
-    Example:
-      walkdown models cells
-    """
-    from walkdown.cli.output import echo_json, table
-    from walkdown.errors import NotFound
-
-    app = open_app()
-    versions = app.versions.versions(name)
-    if name and not versions:
-        known = sorted({v.name for v in app.versions.versions()})
-        raise NotFound(f"no model {name!r}; there are: {', '.join(known) or 'none yet'}")
-    if as_json:
-        for v in versions:
-            echo_json({"model": v.label, "digest": v.digest, "aliases": list(v.aliases),
-                       "created_at": v.created_at.isoformat(), "actor": v.actor,
-                       "facts": dict(v.facts)})  # fmt: skip
-    elif versions:
-        rows = [
-            (_label(v), ", ".join(v.aliases) or "-", f"{v.created_at:%Y-%m-%d %H:%M} UTC",
-             v.facts.get("normal images", "-"), v.facts.get("threshold", "-"), v.digest[:12])
-            for v in versions
-        ]  # fmt: skip
-        table(rows, header=("model", "aliases", "made", "images", "threshold", "digest"))
-    else:
-        click.echo("no models yet; make one: walkdown train NAME --normal FOLDER")
-
-
-def _label(version: ModelVersion) -> str:
-    """What people call it; in a stack, also what its results call it, where that differs."""
-    from walkdown.app.versions import DEPLOYED_AS
-
-    told = version.facts.get(DEPLOYED_AS, version.label)
-    return version.label if told == version.label else f"{version.label} (in results {told})"

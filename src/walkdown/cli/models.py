@@ -1,0 +1,168 @@
+"""The commands about models: which there are, and whether one keeps to what every model must."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from walkdown.cli.options import open_app, workspace_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from walkdown.types import ModelVersion, Photo
+
+
+class _OrList(click.Group):
+    """A group whose first word may also be the name of a model: then it lists that one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] in self.commands:
+            return super().resolve_command(ctx, args)
+        return "list", self.commands["list"], args
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Options alone are those of the list, but for a question about the group."""
+        if args[:1] not in (["--help"], ["-h"]) and (not args or args[0].startswith("-")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_OrList)
+def models() -> None:
+    """List the models of the workspace, bring one in, or check one.
+
+    \b
+    Examples:
+      walkdown models
+      walkdown models cells
+      walkdown models add sharp card.yaml
+      walkdown models check cells
+    """
+
+
+@models.command("list")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@workspace_option
+def list_(name: str | None, as_json: bool) -> None:
+    """List the models of the workspace and their versions.
+
+    \b
+    Examples:
+      walkdown models
+      walkdown models cells
+    """
+    from walkdown.cli.output import echo_json, table
+    from walkdown.errors import NotFound
+
+    app = open_app()
+    versions = app.versions.versions(name)
+    if name and not versions:
+        known = sorted({v.name for v in app.versions.versions()})
+        raise NotFound(f"no model {name!r}; there are: {', '.join(known) or 'none yet'}")
+    if as_json:
+        for v in versions:
+            echo_json({"model": v.label, "digest": v.digest, "aliases": list(v.aliases),
+                       "created_at": v.created_at.isoformat(), "actor": v.actor,
+                       "facts": dict(v.facts)})  # fmt: skip
+    elif versions:
+        rows = [
+            (_label(v), ", ".join(v.aliases) or "-", f"{v.created_at:%Y-%m-%d %H:%M} UTC",
+             v.facts.get("normal images", "-"), v.facts.get("threshold", "-"), v.digest[:12])
+            for v in versions
+        ]  # fmt: skip
+        table(rows, header=("model", "aliases", "made", "images", "threshold", "digest"))
+    else:
+        click.echo("no models yet; make one: walkdown train NAME --normal FOLDER")
+
+
+def _label(version: ModelVersion) -> str:
+    """What people call it; in a stack, also what its results call it, where that differs."""
+    from walkdown.app.versions import DEPLOYED_AS
+
+    told = version.facts.get(DEPLOYED_AS, version.label)
+    return version.label if told == version.label else f"{version.label} (in results {told})"
+
+
+@models.command("add")
+@click.argument("name")
+@click.argument("card", type=click.Path(path_type=Path, dir_okay=False))
+@workspace_option
+def add(name: str, card: Path) -> None:
+    """Bring in a model of your own by its CARD, as the live version of NAME.
+
+    The card is a YAML file: kind (which an installed package provides), files (paths from where the
+    card lies), and whatever the model wants to know. See examples/sharpness.
+
+    \b
+    Example:
+      walkdown models add sharp examples/sharpness/card.yaml
+    """
+    from walkdown.app.plugging import plug_in
+
+    version = plug_in(open_app(), name, card)
+    click.echo(f"{version.label}; check it: walkdown models check {version.label}")
+
+
+@models.command("check")
+@click.argument("name")
+@click.argument("photographs", nargs=-1)
+@workspace_option
+def check(name: str, photographs: tuple[str, ...]) -> None:
+    """Check that a model keeps to what every model must.
+
+    It is asked about PHOTOGRAPHS (files or folders, the first five), or about made-up ones. Exit
+    code 1 if it does not keep to something.
+
+    \b
+    Examples:
+      walkdown models check cells
+      walkdown models check cells@2 photos/new
+    """
+    from walkdown.app.versions import open_version, resolve
+    from walkdown.models.conformance import examine
+
+    app = open_app()
+    version = resolve(app, name)
+    shown = _photographs(photographs, open_version(app, version).info.input_px)
+    broken = 0
+    for found in examine(open_version(app, version), shown):
+        broken += found.why is not None
+        mark = "ok " if found.why is None else "BAD"
+        why = "" if found.why is None else f": {found.why}"
+        click.echo(f"{mark} {found.check} ({found.seconds:.1f} s){why}")
+    if broken:
+        click.echo(f"{version.label} does not keep to {broken} of these")
+        raise SystemExit(1)
+    click.echo(f"{version.label} keeps to all of it")
+
+
+def _photographs(paths: Sequence[str], input_px: int | None) -> list[Photo]:
+    """Decoded as the model would have them; at least two."""
+    from itertools import islice
+
+    from walkdown.app.synthetic import photograph
+    from walkdown.errors import ImageError
+    from walkdown.imaging.decode import decode
+    from walkdown.spec import DEFAULT_MAX_PIXELS, SourceSpec
+
+    if not paths:
+        return [
+            decode(photograph(640, 480, seed=seed), name=f"made up {seed}",
+                   at_least_px=input_px, max_pixels=DEFAULT_MAX_PIXELS)
+            for seed in range(3)
+        ]  # fmt: skip
+    source = open_app().sources(SourceSpec(paths=tuple(paths)))
+    found = [
+        decode(source.read(ref).data, name=ref.name, at_least_px=input_px,
+               max_pixels=DEFAULT_MAX_PIXELS)
+        for ref in islice(source.refs(), 5)
+    ]  # fmt: skip
+    if len(found) < 2:
+        raise ImageError("two photographs or more are needed to check a model")
+    return found
