@@ -1,8 +1,8 @@
 """Do the told bounds of the false-alarm rate hold? `make false-alarms`.
 
 Of each set the normal photographs of train/good and test/good are pooled and split again and again:
-a part is learned from and gives threshold and bounds by cross-fitting, the rest is judged by the
-bank of that whole part. The share of alarms among the rest should lie inside the bounds for that
+a part is learned from and gives threshold and bounds by cross-fitting, the rest is judged by what
+that whole part has taught: a bank of patches, and what a photograph is like as a whole. The share of alarms among the rest should lie inside the bounds for that
 many new images in 95 of 100 splits. Beside them stand the bounds of the rate itself, which say
 nothing of the chance in a finite rest, and the widths of both against the exact Beta interval.
 The first is wider by about sqrt(1 + fitted / new), whatever the method: `--share` sets that.
@@ -33,8 +33,9 @@ from walkdown.evaluate.metrics import auroc
 from walkdown.evaluate.thresholds import from_false_alarms, odd_ones
 from walkdown.models.looking import InputSize
 from walkdown.models.memory_bank import raw_score
-from walkdown.training import choosing, extraction, graph, judging, memory_bank
+from walkdown.training import choosing, extraction, graph, judging, memory_bank, wholes
 from walkdown.training.choosing import Candidate
+from walkdown.training.crossfit import Judged
 from walkdown.training.judging import Banks
 from walkdown.training.planting import worst_count
 
@@ -59,8 +60,29 @@ class Pool:
 
     def judged(
         self, training: Sequence[int], new: Sequence[int], *, folds: int, seed: int
+    ) -> tuple[list[float], list[float], tuple[int, ...]]:
+        """Raw scores: of training images by judges without them, of new ones by that of all.
+
+        The third are the training images, by place, that are unlike all others: as in a training,
+        they are told by the bank alone.
+        """
+        held_out, fresh = self._by_banks(training, new, folds=folds, seed=seed)
+        odd = odd_ones(held_out)
+        vectors = [self.images[i].wholes for i in training]
+        learned = wholes.components(np.concatenate(vectors))
+        left = wholes.held_out(vectors)
+        normal = [Judged("", (raw,), left[at]) for at, raw in enumerate(held_out)]
+        whole = wholes.weighed(learned, normal, memory_bank.whole_channels(LOOK))
+        later = [
+            Judged("", (raw,), learned.left_over(self.images[i].wholes[0]) if learned else None)
+            for i, raw in zip(new, fresh, strict=True)
+        ]
+        known, unknown = (wholes.judged(whole, some) for some in (normal, later))
+        return [one.raw[0] for one in known], [one.raw[0] for one in unknown], tuple(odd)
+
+    def _by_banks(
+        self, training: Sequence[int], new: Sequence[int], *, folds: int, seed: int
     ) -> tuple[list[float], list[float]]:
-        """Raw scores: of training images by banks without them, of new ones by the whole bank."""
         banks = Banks(self.channels, ROWS, seed)
         held_out: dict[int, float] = {}
         for fold in range(folds):
@@ -120,8 +142,7 @@ def resplit(pool: Pool, number: int, *, share: float, budget: float, folds: int)
     order = np.random.default_rng((number, len(pool.images))).permutation(len(pool.images))
     cut = round(share * len(order))
     training, new = order[:cut].tolist(), order[cut:].tolist()
-    held_out, fresh = pool.judged(training, new, folds=folds, seed=number)
-    odd = odd_ones(held_out)
+    held_out, fresh, odd = pool.judged(training, new, folds=folds, seed=number)
     threshold = from_false_alarms(
         [score for i, score in enumerate(held_out) if i not in odd],
         budget,
