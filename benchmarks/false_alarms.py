@@ -2,9 +2,10 @@
 
 Of each set the normal photographs of train/good and test/good are pooled and split again and again:
 a part is learned from and gives threshold and bounds by cross-fitting, the rest is judged by what
-that whole part has taught: a bank of patches, and what a photograph is like as a whole. The share of alarms among the rest should lie inside the bounds for that
-many new images in 95 of 100 splits. Beside them stand the bounds of the rate itself, which say
-nothing of the chance in a finite rest, and the widths of both against the exact Beta interval.
+that whole part has taught: a bank of patches, and what a photograph is like as a whole. The share
+of alarms among the rest should lie inside the bounds for that many new images in 95 of 100 splits.
+Beside them stand the bounds of the rate itself, which say nothing of the chance in a finite rest,
+and the widths of both against the exact Beta interval.
 The first is wider by about sqrt(1 + fitted / new), whatever the method: `--share` sets that.
 
 Features are extracted once; of each photograph a random part of its cells is kept, so that a split
