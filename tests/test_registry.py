@@ -4,7 +4,7 @@ import pytest
 
 from walkdown import registry
 from walkdown.errors import MissingExtra, ModelError, NotFound
-from walkdown.models.artefact import pack
+from walkdown.models.artefact import Artefact, pack
 from walkdown.models.fake import Fake, fake_artefact
 from walkdown.registry import open_model
 
@@ -63,3 +63,15 @@ def test_a_missing_dependency_names_the_install_command(monkeypatch: pytest.Monk
     monkeypatch.setitem(registry.BUILT_IN, "heavy", ("no_such_module:Thing", "heavy"))
     with pytest.raises(MissingExtra, match=r"pip install 'walkdown\[heavy\]'"):
         open_model(pack("heavy", {}, {}), label="x")
+
+
+class Wanting:
+    def __init__(self, artefact: Artefact, *, label: str) -> None:
+        self.at_least = artefact.card["at_least"]
+
+
+def test_a_model_that_does_not_open_is_our_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    provide(monkeypatch, point("wanting", f"{__name__}:Wanting"))
+    with pytest.raises(ModelError, match=r"mine@new can't be opened .*KeyError: 'at_least'") as e:
+        open_model(pack("wanting", {}, {}), label="mine@new")
+    assert isinstance(e.value.__cause__, KeyError)

@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from walkdown.errors import MissingExtra, ModelError, NotFound
+from walkdown.errors import MissingExtra, ModelError, NotFound, WalkdownError
 
 if TYPE_CHECKING:
     from walkdown.models.artefact import Artefact
@@ -27,8 +27,20 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
 
 
 def open_model(artefact: Artefact, *, label: str) -> Model:
-    """The model that an artefact describes. Raises `NotFound` for a kind nobody provides."""
-    model: Model = _factory(artefact.kind)(artefact, label=label)
+    """The model that an artefact describes. Raises `NotFound` for a kind nobody provides.
+
+    Raises `ModelError` where its code can't open it: a card without something that it needs, say.
+    """
+    make = _factory(artefact.kind)
+    try:
+        model: Model = make(artefact, label=label)
+    except WalkdownError:
+        raise
+    except Exception as e:  # a model may be anyone's code
+        raise ModelError(
+            f"{label} can't be opened as a model of kind {artefact.kind!r}: "
+            f"{type(e).__name__}: {e}; see what its makers say of its card and files"
+        ) from e
     return model
 
 

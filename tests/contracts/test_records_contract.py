@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pytest
-from tests.stores.dynamodb_tables import dynamodb_store
 
 from walkdown.errors import NotFound, StoreError
 from walkdown.ports import Outbox, Records
 from walkdown.stores.dynamodb import DynamoDbStore
-from walkdown.stores.memory import MemoryRecords
 from walkdown.stores.sqlite import SqliteStore
 from walkdown.types import (
     Alert,
@@ -34,7 +32,6 @@ from walkdown.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -46,20 +43,6 @@ INSPECTION = Inspection("i1", "w", "cells", "plan", ("photos",), "ada", NOW)
 
 class Store(Records, Outbox, Protocol):
     """Both ports, as one transaction spans them."""
-
-
-@pytest.fixture(params=["memory", "sqlite", "dynamodb"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "memory":
-        yield MemoryRecords(workspace="w")
-        return
-    if request.param == "dynamodb":
-        with dynamodb_store() as dynamodb:
-            yield dynamodb
-        return
-    sqlite = SqliteStore(tmp_path / "records.sqlite", workspace="w", clock=lambda: NOW)
-    yield sqlite
-    sqlite.close()
 
 
 def result(capture: str = "c1", *, status: Status = Status.DONE, content: str = "") -> Result:

@@ -3,37 +3,12 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import pytest
-from tests.stores.dynamodb_tables import dynamodb_store
-
-from walkdown.stores.memory import MemoryRecords
-from walkdown.stores.sqlite import SqliteStore
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from walkdown.ports import Spending
 
 MAY, JUNE = "2026-05", "2026-06"
-
-
-@pytest.fixture(params=["memory", "sqlite", "dynamodb"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Spending]:
-    if request.param == "memory":
-        yield MemoryRecords(workspace="w")
-        return
-    if request.param == "dynamodb":
-        with dynamodb_store() as dynamodb:
-            yield dynamodb
-        return
-    path, now = tmp_path / "records.sqlite", datetime(2026, 5, 1, tzinfo=UTC)
-    sqlite = SqliteStore(path, workspace="w", clock=lambda: now)
-    yield sqlite
-    sqlite.close()
 
 
 def test_what_fits_is_taken_and_what_does_not_takes_nothing(store: Spending) -> None:

@@ -8,17 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.stores.dynamodb_tables import dynamodb_store
 
 from walkdown.errors import NotFound
-from walkdown.stores.memory import MemoryRecords
-from walkdown.stores.sqlite import SqliteStore
 from walkdown.types import ModelVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from walkdown.ports import Versions
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -33,18 +27,9 @@ CELLS = ModelVersion(
 )
 
 
-@pytest.fixture(params=["memory", "sqlite", "dynamodb"])
-def versions(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Versions]:
-    if request.param == "memory":
-        yield MemoryRecords(workspace="w")
-        return
-    if request.param == "dynamodb":
-        with dynamodb_store() as dynamodb:
-            yield dynamodb
-        return
-    store = SqliteStore(tmp_path / "records.sqlite", workspace="w", clock=lambda: NOW)
-    yield store
-    store.close()
+@pytest.fixture
+def versions(store: Versions) -> Versions:
+    return store
 
 
 def test_numbers_count_from_one_for_each_name(versions: Versions) -> None:

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 from walkdown.app import workflow
 from walkdown.app.deployed import read_deployed
 from walkdown.app.waiting import budget_of, held, hold, read_held, waiting
-from walkdown.app.workflow import begun as begun_of
-from walkdown.app.workflow import manifest_of
 from walkdown.errors import NotFound, WalkdownError
 from walkdown.runners.executions import route
 from walkdown.runners.recording import Recorder
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from walkdown.app.context import App
+    from walkdown.app.deployed import Deployed
     from walkdown.app.waiting import Waiting
     from walkdown.runners.executions import Deployment, StepFunctions
     from walkdown.types import ImageRef
@@ -124,7 +123,8 @@ def resume_waiting(app: App, workflows: StepFunctions) -> Iterator[Resumed]:
     What goes wrong with one pipeline keeps no other from going on.
     """
     for deployment in workflows.deployments():
-        while one := _next(app, deployment):
+        deployed = read_deployed(deployment.plan_key, app.blobs)
+        while one := _next(app, deployed):
             try:
                 resumed = _resume(app, workflows, deployment, one)
             except WalkdownError as e:
@@ -135,9 +135,8 @@ def resume_waiting(app: App, workflows: StepFunctions) -> Iterator[Resumed]:
                 break
 
 
-def _next(app: App, deployment: Deployment) -> Waiting | None:
+def _next(app: App, deployed: Deployed) -> Waiting | None:
     """What may begin now; without a budget any more, all that waits."""
-    deployed = read_deployed(deployment.plan_key, app.blobs)
     budget = budget_of(app, deployed)
     if budget is None:
         return next(waiting(app.blobs, deployed.spec.name), None)
@@ -169,7 +168,8 @@ def _resume(app: App, workflows: StepFunctions, deployment: Deployment, one: Wai
 def go_on(app: App, workflows: StepFunctions, deployment: Deployment, identity: str) -> Resumed:
     """Start an inspection over what one that broke off has no result for, and close that."""
     try:
-        old, refs = begun_of(identity, app.blobs).inspection, manifest_of(identity, app.blobs)
+        old = workflow.begun(identity, app.blobs).inspection
+        refs = workflow.manifest_of(identity, app.blobs)
     except NotFound:
         return Resumed(identity, gone=True)
     begun = start(

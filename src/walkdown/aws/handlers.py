@@ -45,15 +45,16 @@ def intake(event: Mapping[str, Any], _: object) -> Answer:
 
 def _resume(here: environment.Function) -> Answer:
     """Nothing is written, and so nothing paid, where nothing waits."""
-    if not _waiting(here):
+    if not (before := _waiting(here)):
         return {"waiting": 0}
     with step("resume", here.stack.name) as line:
-        line.figures["WaitingForBudget"] = _waiting(here)
+        # Noted before, too: what breaks off must not look as if nothing waited.
+        line.figures["WaitingForBudget"] = before
         resumed = list(resume_waiting(here.app, here.workflows))
         line.facts["resumed"] = [one.by for one in resumed if one.by and not one.waits]
         line.facts["errors"] = [f"{one.old}: {one.error}" for one in resumed if one.error]
-        line.figures["WaitingForBudget"] = _waiting(here)
-        return {"waiting": _waiting(here)}
+        line.figures["WaitingForBudget"] = left = _waiting(here)
+        return {"waiting": left}
 
 
 def _waiting(here: environment.Function) -> int:

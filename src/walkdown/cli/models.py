@@ -12,6 +12,7 @@ from walkdown.cli.options import open_app, workspace_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from walkdown.app.context import App
     from walkdown.types import ModelVersion, Photo
 
 
@@ -129,9 +130,9 @@ def check(name: str, photographs: tuple[str, ...]) -> None:
 
     app = open_app()
     version = resolve(app, name)
-    shown = _photographs(photographs, open_version(app, version).info.input_px)
+    model = open_version(app, version)
     broken = 0
-    for found in examine(open_version(app, version), shown):
+    for found in examine(model, _photographs(app, photographs, model.info.input_px)):
         broken += found.why is not None
         mark = "ok " if found.why is None else "BAD"
         why = "" if found.why is None else f": {found.why}"
@@ -142,7 +143,7 @@ def check(name: str, photographs: tuple[str, ...]) -> None:
     click.echo(f"{version.label} keeps to all of it")
 
 
-def _photographs(paths: Sequence[str], input_px: int | None) -> list[Photo]:
+def _photographs(app: App, paths: Sequence[str], input_px: int | None) -> list[Photo]:
     """Decoded as the model would have them; at least two."""
     from itertools import islice
 
@@ -157,7 +158,7 @@ def _photographs(paths: Sequence[str], input_px: int | None) -> list[Photo]:
                    at_least_px=input_px, max_pixels=DEFAULT_MAX_PIXELS)
             for seed in range(3)
         ]  # fmt: skip
-    source = open_app().sources(SourceSpec(paths=tuple(paths)))
+    source = app.sources(SourceSpec(paths=tuple(paths)))
     found = [
         decode(source.read(ref).data, name=ref.name, at_least_px=input_px,
                max_pixels=DEFAULT_MAX_PIXELS)

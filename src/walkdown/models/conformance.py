@@ -109,7 +109,8 @@ def _nothing_of_nothing(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> N
 
 
 def _whole(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> None:
-    for photo, said in _each(info, ask, photos):
+    for photo in photos:
+        said = _one(ask, photo)
         if said.error is not None:
             raise Broken(f"it can't look at a plain photograph: {said.error}")
         _check_whole(said, photo)
@@ -219,10 +220,6 @@ def _contradicts(verdict: Verdict, score: float) -> bool:
 
 def _boxes(said: Prediction) -> list[tuple[int, int, int, int]]:
     return [region.box for region in said.regions]
-
-
-def _each(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> Iterator[tuple[Photo, Prediction]]:
-    return ((photo, _one(ask, photo)) for photo in photos)
 
 
 def _one(ask: Way, photo: Photo) -> Prediction:
