@@ -307,8 +307,7 @@ def test_what_a_budget_has_no_room_for_waits_and_goes_on_by_itself(
     assert "! masts: 2 images wait: they would cost " in said
     assert "$0.010 of this month's $0.010 are spent; raise 'budget.usd_per_month'" in said
     before = len(town.place.executions())
-    assert "none waits for a budget" not in town.command("status", "--stack", "town", code=1)
-    town.command("redrive", "--stack", "town")
+    assert "wait for a budget: 2; see" in town.command("redrive", "--stack", "town")
     there = ("--pipeline", "masts", "--workspace", "aws://town")
     town.command("inspect", *there, "--again", code=4)
     assert len(town.place.executions()) == before

@@ -132,6 +132,7 @@ def _print_lines(lines: Iterable[Line], as_json: bool) -> None:
 
 def run_redrive(app: App, stack: str) -> None:
     """Let dead letters and broken-off inspections go on, and print which."""
+    from walkdown.app.waiting import waiting
     from walkdown.aws.redriving import move_dead_letters, resume
     from walkdown.aws.stacks import Stacks
     from walkdown.wiring_aws import aws, find_stack, workflows
@@ -152,7 +153,12 @@ def run_redrive(app: App, stack: str) -> None:
         else:
             click.echo(f"{one.old} has nothing left to do")
     if not resumed:
-        click.echo("no inspection has broken off, and none waits for a budget")
+        click.echo("no inspection has broken off")
+    left = sum(one.images for one in waiting(app.blobs))
+    if left:
+        click.echo(
+            f"photographs that wait for a budget: {left}; see walkdown status --stack {stack}"
+        )
 
 
 def run_destroy(stack: str, *, delete_data: bool, yes: bool) -> int:
