@@ -1,20 +1,25 @@
 """Kinds of model by name: where their code is, ours and that of other packages.
 
 A package adds a kind with an entry point in the group ``walkdown.models``, whose object is called
-as ``kind(artefact, label=...)`` and returns something with the `Model` port.
+as ``kind(artefact, label=...)`` and returns something with the `Model` port. One with an attribute
+``needs`` is also given, by keyword, what that names of `Offers`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from walkdown.errors import MissingExtra, ModelError, NotFound, WalkdownError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from walkdown.models.artefact import Artefact
     from walkdown.ports import Model
+    from walkdown.types import Photo
 
 GROUP = "walkdown.models"
 
@@ -26,14 +31,30 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
 """Kind -> (dotted path of its class, the extra that it needs)."""
 
 
-def open_model(artefact: Artefact, *, label: str) -> Model:
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What a kind of model can ask for by its attribute ``needs``, such as ``needs = ("env",)``.
+
+    ``env`` is the environment, for secrets that a card names; ``earlier`` finds the photograph of
+    an asset's visit before the given one, from the same viewpoint, where there is one.
+    """
+
+    env: Mapping[str, str] = field(default_factory=dict)
+    earlier: Callable[[Photo], Photo | None] = lambda _: None
+
+
+NOTHING: Final = Offers()
+
+
+def open_model(artefact: Artefact, *, label: str, offers: Offers = NOTHING) -> Model:
     """The model that an artefact describes. Raises `NotFound` for a kind nobody provides.
 
     Raises `ModelError` where its code can't open it: a card without something that it needs, say.
     """
     make = _factory(artefact.kind)
     try:
-        model: Model = make(artefact, label=label)
+        asked = {name: getattr(offers, name) for name in getattr(make, "needs", ())}
+        model: Model = make(artefact, label=label, **asked)
     except WalkdownError:
         raise
     except Exception as e:  # a model may be anyone's code

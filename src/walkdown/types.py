@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Box = tuple[int, int, int, int]
 StageKind = Literal["inline", "call", "job"]
+Capability = Literal["verdict", "labels", "boxes", "mask", "heat map"]
+"""What a model can say of an image. A ``mask`` is a heat map that outlines things by the pixel."""
 
 
 class Verdict(StrEnum):
@@ -125,7 +127,8 @@ class Photo:
     is the file as it came (empty where ``pixels`` are not its), ``content`` the file's sha256.
     ``keep`` is (rows, columns) float32, the share of each part of the image that counts; None where
     all of it does. A model whose attribute ``knows_keep`` is true leaves the rest out itself; for
-    any other model the rest is painted over.
+    any other model the rest is painted over. ``asset`` and ``viewpoint`` are known where the
+    pipeline says so.
     """
 
     pixels: NDArray[np.uint8]
@@ -136,6 +139,8 @@ class Photo:
     format: str = ""
     exif: Exif = Exif()
     keep: NDArray[np.float32] | None = None
+    asset: str | None = None
+    viewpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,7 +191,9 @@ class Prediction:
     """What one model says of one image.
 
     ``p_normal`` is the conformal p-value of the raw score among normal images, where the model has
-    calibration scores. A model that failed on the image sets ``error`` and leaves the rest empty.
+    calibration scores. ``note`` is what it says in words: a description, text that it read, advice
+    for another photograph. ``cost_usd`` is what asking cost, where a service charges for it. A
+    model that failed on the image sets ``error`` and leaves the rest empty.
     """
 
     verdict: Verdict | None
@@ -197,6 +204,20 @@ class Prediction:
     heatmap: HeatMap | None = field(default=None, compare=False)
     p_normal: float | None = None
     error: str | None = None
+    note: str | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a model may have to do in AWS: ``actions`` such as ``rekognition:DetectLabels``.
+
+    ``resources`` are ARNs, in which ``${AWS::Partition}``, ``${AWS::Region}`` and
+    ``${AWS::AccountId}`` stand for those of the stack; ``*`` where an action knows no resources.
+    """
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +227,9 @@ class ModelInfo:
     ``label`` is what people read (``cells@3``), ``digest`` what identity is made of. ``input_px``
     is the longest side the model looks at: the decoder may shrink an image to no less than that.
     ``threshold`` is the raw score from which on it sees an anomaly, where it has one to show.
+    ``usd_per_image`` is what a service is expected to charge for a look. A model that is not
+    ``deterministic`` may say something else of the same image another time. ``permissions`` are
+    what it needs where it runs in AWS.
     """
 
     label: str
@@ -214,6 +238,10 @@ class ModelInfo:
     max_batch: int = 16
     input_px: int | None = None
     threshold: float | None = None
+    capabilities: frozenset[Capability] = frozenset({"verdict"})
+    usd_per_image: float = 0.0
+    deterministic: bool = True
+    permissions: tuple[Permission, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

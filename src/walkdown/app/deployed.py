@@ -21,7 +21,7 @@ from walkdown.pipeline.plan import make_plan
 from walkdown.runners.stepfunctions import Shape
 from walkdown.spec import PipelineSpec
 from walkdown.stores.fields import Fields, Json, dumps, present
-from walkdown.types import ModelInfo
+from walkdown.types import ModelInfo, Permission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from walkdown.imaging.preparing import Preparation
     from walkdown.pipeline.plan import Plan
     from walkdown.ports import Blobs
-    from walkdown.types import StageKind
+    from walkdown.types import Capability, StageKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +177,10 @@ def _info_to_json(info: ModelInfo) -> Json:
         max_batch=info.max_batch,
         input_px=info.input_px,
         threshold=info.threshold,
+        capabilities=sorted(info.capabilities),
+        usd_per_image=info.usd_per_image,
+        deterministic=info.deterministic,
+        permissions=[[list(each.actions), list(each.resources)] for each in info.permissions],
     )
 
 
@@ -192,4 +196,13 @@ def _info_from_json(value: object) -> ModelInfo:
         max_batch=fields.whole("max_batch"),
         input_px=fields.maybe("input_px", fields.whole),
         threshold=fields.maybe("threshold", fields.number),
+        capabilities=frozenset(cast("tuple[Capability]", fields.texts("capabilities"))),
+        usd_per_image=fields.maybe("usd_per_image", fields.number) or 0.0,
+        deterministic=fields.maybe("deterministic", fields.flag) is not False,
+        permissions=tuple(map(_permission, fields.many("permissions"))),
     )
+
+
+def _permission(value: object) -> Permission:
+    actions, resources = cast("list[list[str]]", value)
+    return Permission(tuple(actions), tuple(resources))

@@ -11,11 +11,11 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from walkdown.types import ModelInfo, Photo, Prediction, Verdict
+from walkdown.types import Capability, ModelInfo, Photo, Prediction, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -101,6 +101,10 @@ def _says_what_it_is(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> None
         raise Broken(f"its largest batch is {info.max_batch}; it must be 1 or more")
     if info.input_px is not None and info.input_px < 1:
         raise Broken(f"it looks at {info.input_px} px")
+    if not info.capabilities <= set(get_args(Capability)):
+        raise Broken(f"its capabilities are {sorted(info.capabilities)}")
+    if not (math.isfinite(info.usd_per_image) and info.usd_per_image >= 0.0):
+        raise Broken(f"a look costs {info.usd_per_image} US dollars")
 
 
 def _nothing_of_nothing(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> None:
@@ -114,6 +118,18 @@ def _whole(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> None:
         if said.error is not None:
             raise Broken(f"it can't look at a plain photograph: {said.error}")
         _check_whole(said, photo)
+        if undeclared := _said(said) - info.capabilities:
+            raise Broken(f"it gives {sorted(undeclared)}, which its capabilities do not name")
+
+
+def _said(said: Prediction) -> set[Capability]:
+    """Which capabilities a prediction shows, as far as that can be told."""
+    found: set[Capability] = set()
+    if said.labels:
+        found.add("labels")
+    if said.regions and said.heatmap is None:
+        found.add("boxes")
+    return found
 
 
 def _each_in_order(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> None:
@@ -125,12 +141,12 @@ def _each_in_order(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> None:
             if len(together) != len(part):
                 raise Broken(f"of {len(part)} photographs it gives {len(together)} predictions")
             for i, said in zip(part, together, strict=True):
-                _same(singly[i], said, "in a batch", "alone")
+                _same(info, singly[i], said, "in a batch", "alone")
 
 
 def _same_again(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> None:
     for photo in photos:
-        _same(_one(ask, photo), _one(ask, photo), "the second time", "the first time")
+        _same(info, _one(ask, photo), _one(ask, photo), "the second time", "the first time")
 
 
 def _threads(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> None:
@@ -138,7 +154,7 @@ def _threads(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda photo: _one(ask, photo), [*photos] * 4))
     for said, alone in zip(found, singly * 4, strict=True):
-        _same(alone, said, "in one of four threads", "alone")
+        _same(info, alone, said, "in one of four threads", "alone")
 
 
 def _any_size(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> None:
@@ -229,7 +245,9 @@ def _one(ask: Way, photo: Photo) -> Prediction:
     return said[0]
 
 
-def _same(one: Prediction, other: Prediction, how: str, before: str) -> None:
+def _same(info: ModelInfo, one: Prediction, other: Prediction, how: str, before: str) -> None:
+    if not info.deterministic:
+        return
     if one.verdict is not other.verdict:
         raise Broken(f"{how} it says {other.verdict}, {before} {one.verdict}")
     for name in ("score", "raw_score"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from walkdown.types import Prediction
@@ -25,7 +26,7 @@ def checked(predictions: Sequence[Prediction], count: int) -> list[Prediction]:
 
 def _checked(p: Prediction) -> Prediction:
     if p.error is not None:
-        return failed(p.error)
+        return replace(failed(p.error), cost_usd=p.cost_usd)
     if p.verdict is None:
         return failed("the model gave neither a verdict nor an error")
     if p.score is not None and not 0.0 <= p.score <= 1.0:

@@ -104,6 +104,8 @@ def prediction_to_json(prediction: Prediction) -> Json:
         regions=[region_to_json(region) for region in prediction.regions] or None,
         p_normal=maybe_float(prediction.p_normal),
         error=prediction.error,
+        note=prediction.note,
+        cost_usd=maybe_float(prediction.cost_usd),
     )
 
 
@@ -118,6 +120,8 @@ def prediction_from_json(value: object) -> Prediction:
         regions=tuple(region_from_json(region) for region in fields.many("regions")),
         p_normal=fields.maybe("p_normal", fields.number),
         error=fields.maybe("error", fields.text),
+        note=fields.maybe("note", fields.text),
+        cost_usd=fields.maybe("cost_usd", fields.number),
     )
 
 

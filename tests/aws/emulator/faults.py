@@ -126,6 +126,11 @@ class Faults:
                     return refusal
         return None
 
+    def relent(self) -> None:
+        """Nothing is refused any more."""
+        with self.lock:
+            self.refusals.clear()
+
     def note_call(self, function: str, call: str) -> None:
         with self.lock:
             counts = self.calls.setdefault(function, {})

@@ -114,6 +114,10 @@ class Handle:
             reasons=list(reasons),
         )
 
+    def relent(self) -> None:
+        """No call is refused any more, however often it was to be."""
+        self._post("relent")
+
     def limit(
         self, function: str, *, memory_mb: int | None = None, timeout_s: float | None = None
     ) -> None:

@@ -73,6 +73,8 @@ class Emulator:
                 return self.targets.fire(given["name"])
             case "fault":
                 return self._add(given)
+            case "relent":
+                self.faults.relent()
             case "throttle":
                 self.faults.throttles[given["function"]] = given["times"]
             case "limits":

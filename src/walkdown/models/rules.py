@@ -1,0 +1,212 @@
+"""Rules that turn what was detected on an image into a verdict: what must be there, and what not.
+
+A rule has clauses. Each one comes to an oddity of 0..1 with 0.5 at its confidence: for something
+forbidden, how surely it is there; for something required, how surely it is not. The worst clause is
+the raw score. Pure: no service and no pixels are known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from walkdown.models.cards import Card
+from walkdown.types import Prediction, Region, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from walkdown.types import Box
+
+Confidence = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+JUST_NORMAL = 0.4999
+"""The most odd that something allowed can be, at the four digits of a score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """Something that a model saw: its label, how sure it is (0..1), and where, if it can say.
+
+    ``box`` is in shares of the upright image: left, top, width, height.
+    """
+
+    label: str
+    confidence: float
+    box: tuple[float, float, float, float] | None = None
+
+
+class Clause(Card):
+    """Something that must, or must not, be on an image.
+
+    ``label`` is compared without regard to case. With ``inside``, a rectangle of left, top, width
+    and height in shares of the image, only those count whose centre lies in it.
+    """
+
+    label: str = Field(min_length=1)
+    at_least: int = Field(1, ge=1, le=10_000, description="so many of them")
+    confidence: Confidence | None = None
+    inside: tuple[Share, Share, Share, Share] | None = None
+
+
+def _short(value: Any) -> Any:
+    return {"label": value} if isinstance(value, str) else value
+
+
+ClauseOrLabel = Annotated[Clause, BeforeValidator(_short)]
+
+
+class Rule(Card):
+    """What is wanted of an image.
+
+    ``required`` are things that must be there, ``forbidden`` those that must not, ``at_least`` so
+    many of each; ``only`` are the only ones allowed, where it is given. ``confidence`` holds for
+    clauses without one of their own: from there on something counts as seen.
+    """
+
+    required: tuple[ClauseOrLabel, ...] = ()
+    forbidden: tuple[ClauseOrLabel, ...] = ()
+    only: tuple[str, ...] = ()
+    confidence: Confidence = 0.5
+
+    @field_validator("required", "forbidden", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Rule:
+        if not (self.required or self.forbidden or self.only):
+            raise ValueError("needs at least one of 'required', 'forbidden' and 'only'")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a clause comes to: how odd, in which words, and what it is about."""
+
+    oddity: float
+    label: str
+    where: tuple[Detected, ...] = ()
+
+
+def judged(
+    rule: Rule, seen: Sequence[Detected], *, width_px: int, height_px: int, note: str | None = None
+) -> Prediction:
+    """What a rule says of what was seen on an image of that size, in px of the upright original.
+
+    The labels of an anomaly are what is forbidden and there ("crack"), and what is required and not
+    ("missing bolt"); its regions are the boxes of what is forbidden, and the place in which
+    something is missing, where the rule names one.
+    """
+    found = [_forbidden(rule, clause, seen) for clause in rule.forbidden]
+    found += [_required(rule, clause, seen) for clause in rule.required]
+    found += _others(rule, seen)
+    raw = max((each.oddity for each in found), default=0.0)
+    score = round(raw, 4)
+    odd = sorted((each for each in found if each.oddity >= 0.5), key=lambda each: -each.oddity)
+    return Prediction(
+        verdict=Verdict.ANOMALY if score >= 0.5 else Verdict.NORMAL,
+        score=score,
+        raw_score=raw,
+        labels=tuple(dict.fromkeys(each.label for each in odd)),
+        regions=tuple(
+            Region(box, 100.0 * box[2] * box[3] / (width_px * height_px), min(1.0, oddity), label)
+            for each in odd
+            for box, oddity, label in _places(each, width_px, height_px)
+        ),
+        note=note,
+    )
+
+
+def pixels(box: tuple[float, float, float, float], *, width_px: int, height_px: int) -> Box | None:
+    """A box of shares in px, cut at the image's edges; None for one that lies outside of it.
+
+    >>> pixels((0.5, -0.1, 0.25, 0.2), width_px=100, height_px=100)
+    (50, 0, 25, 10)
+    """
+    left, top, width, height = box
+    x, y = max(0, int(left * width_px)), max(0, int(top * height_px))
+    end_x = min(width_px, max(x + 1, round((left + width) * width_px)))
+    end_y = min(height_px, max(y + 1, round((top + height) * height_px)))
+    return (x, y, end_x - x, end_y - y) if end_x > x and end_y > y else None
+
+
+def oddity(confidence: float, threshold: float) -> float:
+    """A confidence of 0..1 so that 0.5 lies at the threshold: strictly rising, straight in parts.
+
+    >>> oddity(0.8, 0.8), oddity(1.0, 0.8), oddity(0.4, 0.8)
+    (0.5, 1.0, 0.25)
+    """
+    confidence = min(1.0, max(0.0, confidence))
+    if confidence >= threshold:
+        return 0.5 + 0.5 * (confidence - threshold) / (1.0 - threshold)
+    return 0.5 * confidence / threshold
+
+
+def _forbidden(rule: Rule, clause: Clause, seen: Sequence[Detected]) -> _Found:
+    fitting = _fitting(clause, seen)
+    least = clause.confidence or rule.confidence
+    surely = oddity(_nth(fitting, clause.at_least), least)
+    there = tuple(each for each in fitting if each.confidence >= least)
+    return _Found(_settled(surely, is_odd=len(there) >= clause.at_least), clause.label, there)
+
+
+def _required(rule: Rule, clause: Clause, seen: Sequence[Detected]) -> _Found:
+    fitting = _fitting(clause, seen)
+    nth, least = _nth(fitting, clause.at_least), clause.confidence or rule.confidence
+    missing = 1.0 - oddity(nth, least)
+    place = (Detected(clause.label, missing, clause.inside),) if clause.inside else ()
+    return _Found(_settled(missing, is_odd=nth < least), f"missing {clause.label}", place)
+
+
+def _others(rule: Rule, seen: Sequence[Detected]) -> list[_Found]:
+    """What is there and is none of the only things allowed."""
+    if not rule.only:
+        return []
+    allowed = {name.casefold() for name in rule.only}
+    others = [each for each in seen if each.label.casefold() not in allowed]
+    return [
+        _Found(
+            _settled(oddity(each.confidence, rule.confidence), each.confidence >= rule.confidence),
+            each.label,
+            (each,),
+        )
+        for each in others
+    ]
+
+
+def _settled(value: float, is_odd: bool) -> float:
+    """On its side of 0.5, also where rounding to the digits of a score would cross it."""
+    return max(0.5, value) if is_odd else min(JUST_NORMAL, value)
+
+
+def _fitting(clause: Clause, seen: Sequence[Detected]) -> list[Detected]:
+    """Those that a clause is about, the surest first."""
+    name = clause.label.casefold()
+    fitting = [e for e in seen if e.label.casefold() == name and _inside(clause, e)]
+    return sorted(fitting, key=lambda each: -each.confidence)
+
+
+def _inside(clause: Clause, one: Detected) -> bool:
+    if clause.inside is None:
+        return True
+    if one.box is None:
+        return False
+    left, top, width, height = clause.inside
+    x, y = one.box[0] + one.box[2] / 2, one.box[1] + one.box[3] / 2
+    return left <= x <= left + width and top <= y <= top + height
+
+
+def _nth(fitting: Sequence[Detected], count: int) -> float:
+    return fitting[count - 1].confidence if len(fitting) >= count else 0.0
+
+
+def _places(found: _Found, width_px: int, height_px: int) -> list[tuple[Box, float, str]]:
+    sized = [
+        (pixels(e.box, width_px=width_px, height_px=height_px), e) for e in found.where if e.box
+    ]
+    return [(box, max(0.0, each.confidence), found.label) for box, each in sized if box]
