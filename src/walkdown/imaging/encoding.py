@@ -59,8 +59,8 @@ def encoded(photo: Photo, limits: Limits) -> Encoded:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         if min(size) < limits.min_side_px:
             raise ImageError(
-                f"{photo.width_px} x {photo.height_px} px can't be sent: the service takes sides of "
-                f"{limits.min_side_px} to {limits.max_side_px} px and {limits.max_bytes:,} bytes"
+                f"{photo.width_px} x {photo.height_px} px can't be sent: the service takes sides "
+                f"of {limits.min_side_px} to {limits.max_side_px} px and {limits.max_bytes:,} bytes"
             )
         image = Image.fromarray(photo.pixels)
         if size != (width, height):
