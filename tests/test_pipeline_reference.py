@@ -10,7 +10,8 @@ from walkdown import expressions
 from walkdown.errors import SpecError
 from walkdown.spec import (
     FINDING_NAMES,
-    STAGE_FIELDS,
+    IMAGE_FIELDS,
+    WHEN_FIELDS,
     AreasSpec,
     BudgetSpec,
     EventBridgeAlertSpec,
@@ -25,7 +26,7 @@ from walkdown.spec import (
     StageSpec,
     WebhookAlertSpec,
     parse_pipeline,
-    stage_names,
+    when_names,
 )
 from walkdown.types import Severity
 
@@ -96,7 +97,9 @@ def test_an_alert_key_names_the_alerts_that_have_it() -> None:
 
 
 def test_what_a_condition_can_ask_for_is_listed() -> None:
-    assert tuple(rows("Conditions")) == STAGE_FIELDS
+    assert tuple(rows("Conditions")) == WHEN_FIELDS
+    for name in IMAGE_FIELDS:
+        assert f"`image.{name}`" in section("Conditions")
     for name in FINDING_NAMES:
         assert f"`{name}`" in section("severity")
 
@@ -106,14 +109,14 @@ def test_what_a_condition_can_ask_for_is_listed() -> None:
 )
 def test_the_conditions_in_the_text_are_conditions(text: str) -> None:
     assert f"`{text}`" in " ".join(section("Conditions").split())
-    expressions.parse(text, stage_names(["screen"]))
+    expressions.parse(text, when_names(["screen"]))
 
 
 def test_the_ways_to_decide_are_all_described() -> None:
     for way in rows("decide"):
         spec = parse_pipeline(f"stages: [{{name: a, model: m}}]\ndecide: {way}", where="", name="p")
         assert spec.decide == way
-    assert len(rows("decide")) == 4
+    assert len(rows("decide")) == 5
 
 
 def test_the_severities_are_those_of_the_code() -> None:
@@ -124,7 +127,7 @@ def test_the_severities_are_those_of_the_code() -> None:
 def test_the_worked_example_is_a_cascade() -> None:
     examples = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     specs = [parse_pipeline(text, where="pipeline.md", name="example") for text in examples]
-    assert [len(spec.stages) for spec in specs] == [1, 3, 1, 1, 2, 2]
+    assert [len(spec.stages) for spec in specs] == [1, 3, 1, 1, 2, 2, 2, 2, 2, 2]
     assert [stage.when for stage in specs[1].stages] == [
         None,
         "screen.score > 0.4",

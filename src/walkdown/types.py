@@ -249,6 +249,8 @@ class StageResult:
     """A prediction as it is recorded: which stage and model, and where its heat map is stored.
 
     ``audited``: the stage's condition did not hold; it was asked to learn what that missed.
+    ``beside`` names the stage beside which it ran as a shadow, to be compared with it: then it has
+    no say in the result.
     """
 
     stage: str
@@ -257,6 +259,7 @@ class StageResult:
     prediction: Prediction
     heatmap: str | None = None
     audited: bool = False
+    beside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +308,8 @@ class Result:
     @property
     def decided_by(self) -> StageResult | None:
         """The last stage that answered and whose model is the one that decided."""
-        answered = (s for s in reversed(self.stages) if s.prediction.error is None)
+        counted = (s for s in reversed(self.stages) if s.beside is None)
+        answered = (s for s in counted if s.prediction.error is None)
         return next((s for s in answered if s.model == self.model), None)
 
 

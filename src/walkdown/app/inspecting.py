@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from walkdown.app.delivery import Delivery
 from walkdown.app.preparations import open_preparation
+from walkdown.app.stage_budgets import refusing
 from walkdown.app.versions import open_version, resolve
 from walkdown.errors import NotFound, SpecError
 from walkdown.pipeline.plan import make_plan
@@ -89,6 +90,7 @@ class Inspecting:
             max_pixels=self.spec.prepare.max_pixels,
             remember=self.inspection.run == 0,
             preparation=self.preparation,
+            refuse=refusing(self.app, self.plan.name, self.inspection.id),
         )
         for results in local.run(work, recorder, todo, workers=self.app.settings.workers):
             self.delivery.deliver(alerts=any(result.severity for result in results))
@@ -163,8 +165,8 @@ def _inspection(app: App, spec: PipelineSpec, plan: Plan, *, again: bool) -> Ins
         actor=app.settings.actor,
         started_at=now,
         run=run,
-        model=", ".join(stage.model.label for stage in plan.stages),
-        threshold=plan.stages[-1].model.threshold,
+        model=", ".join(stage.model.label for stage in plan.counted),
+        threshold=plan.counted[-1].model.threshold,
     )
 
 

@@ -25,9 +25,10 @@ from walkdown.memory import peak_mib
 from walkdown.models import artefact
 from walkdown.pipeline.plan import make_plan
 from walkdown.pipeline.steps import Decision, next_step
+from walkdown.runners.outcomes import Outcome, facts_of
 from walkdown.runners.parts import ref_to_json, unpack
 from walkdown.runners.recording import Recorder
-from walkdown.runners.worker import Outcome, Work
+from walkdown.runners.worker import Work
 from walkdown.stores.dynamodb_keys import Keys
 from walkdown.stores.dynamodb_values import pack, size_of
 from walkdown.stores.dynamodb_writing import cache_items, draft
@@ -150,7 +151,8 @@ def _glances(
     bench: _Bench, stage: Stage, model: Model, refs: Sequence[ImageRef], progress: Progress
 ) -> list[_Glance]:
     """The first image is looked at twice, since a first look pays for what is then there."""
-    alone = replace(bench.plan, stages=(replace(stage, when=None),))
+    looks = replace(stage, when=None, regions=None, shadow_of=None, usd_per_month=None)
+    alone = replace(bench.plan, stages=(looks,))
     work = Work(
         plan=alone,
         models={stage.model.digest: model},
@@ -206,7 +208,7 @@ def _decided(plan: Plan, alone: Sequence[Outcome]) -> Outcome:
     whole = replace(alone[0], stages=[], cache=[])
     caches = {o.stages[0].stage: o.cache for o in alone if o.stages}
     while not whole.error:
-        step = next_step(plan, whole.stages, content=None)
+        step = next_step(plan, whole.stages, image=replace(facts_of(plan, whole), content=None))
         if isinstance(step, Decision):
             whole.decision = step
             break

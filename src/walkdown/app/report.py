@@ -17,6 +17,7 @@ from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from walkdown.app.remarks import remarks_on
 from walkdown.app.report_pictures import drawn_patches, drawn_pictures, plan_pictures
 from walkdown.app.report_rows import (
     counts,
@@ -30,7 +31,6 @@ from walkdown.app.report_rows import (
 )
 from walkdown.app.rows import region_row, stage_row
 from walkdown.errors import StoreError
-from walkdown.evaluate.audits import audits_of, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -121,7 +121,7 @@ def _page(inspection: Inspection, ranked: Sequence[Result], numbers: Sequence[in
     data = {
         "inspection": inspection_row(inspection),
         "counts": found,
-        "audits": [words(audit) for audit in audits_of(ranked)],
+        "remarks": remarks_on(ranked),
         "per_block": _PER_BLOCK,
         "results": [_page_row(r, n) for r, n in zip(ranked, numbers, strict=True)],
     }

@@ -3,9 +3,10 @@
 Text that is not valid Unicode (a file name of raw bytes) is spelled out with backslashes, and a
 number that is not finite becomes null, so that every reader of the files can read them.
 
-``results.json`` holds ``inspection``, ``counts``, ``audits`` and ``results``, worst score first;
-each result has the fields of ``walkdown.app.rows``, the rest of those of `Result`, and ``name`` for
-the last part of ``image``. Heat maps and pictures are named by their keys in the workspace's store.
+``results.json`` holds ``inspection``, ``counts``, ``audits``, ``shadows`` and ``results``, worst
+score first; each result has the fields of ``walkdown.app.rows``, the rest of those of `Result`, and
+``name`` for the last part of ``image``. Heat maps and pictures are named by their keys in the
+workspace's store.
 
 ``results.csv`` has one line per result in the same order, in UTF-8:
 
@@ -33,6 +34,7 @@ from typing import TYPE_CHECKING
 
 from walkdown.app.rows import moment, number, result_row
 from walkdown.evaluate.audits import audits_of, words
+from walkdown.evaluate.shadows import comparisons_of
 from walkdown.types import Status, Verdict
 
 if TYPE_CHECKING:
@@ -151,7 +153,9 @@ def write_json(inspection: Inspection, results: Sequence[Result], file: TextIO) 
     """The inspection, its counts, and one result per line."""
     file.write(f'{{"inspection": {dumps(inspection_row(inspection))},\n')
     audits = [audit_row(audit) for audit in audits_of(results)]
-    file.write(f'"counts": {dumps(counts(results))},\n"audits": {dumps(audits)},\n"results": [')
+    shadows = [asdict(each) for each in comparisons_of(results)]
+    file.write(f'"counts": {dumps(counts(results))},\n"audits": {dumps(audits)},\n')
+    file.write(f'"shadows": {dumps(shadows)},\n"results": [')
     for at, result in enumerate(results):
         file.write(",\n" if at else "\n")
         file.write(dumps(report_row(result)))

@@ -47,6 +47,7 @@ def stage_row(stage: StageResult, *, locate: Callable[[str], str] = str) -> Row:
         "model": stage.model,
         "digest": stage.digest,
         "audited": stage.audited,
+        "beside": stage.beside,
         **_prediction_row(stage.prediction, locate),
         "heatmap": locate(stage.heatmap) if stage.heatmap else None,
     }

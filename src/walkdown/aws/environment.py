@@ -6,12 +6,13 @@ S3 and checked once in each.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from walkdown import wiring_aws
 from walkdown.app.deployed import read_deployed
+from walkdown.app.stage_budgets import refusing
 from walkdown.clock import utc_now
 from walkdown.models import artefact
 from walkdown.runners.recording import Recorder
@@ -104,6 +105,12 @@ def work(plan_key: str, stage: str) -> Work:
         preparation=pipeline.preparation(app.blobs),
         ahead=True,
     )
+
+
+def work_of(batch: Batch, plan_key: str) -> Work:
+    """`work`, which takes what looks of a batch cost from its stage's budget, where it has one."""
+    app, kept = function().app, work(plan_key, batch.stage)
+    return replace(kept, refuse=refusing(app, kept.plan.name, batch.inspection))
 
 
 def recorder(batch: Batch, plan_key: str) -> Recorder:

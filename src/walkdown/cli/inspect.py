@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from walkdown.app.inspecting import inspect
+from walkdown.app.remarks import remarks_on
 from walkdown.app.specs import pipeline_of
 from walkdown.cli.options import open_app
 from walkdown.cli.output import (
@@ -20,7 +21,6 @@ from walkdown.cli.output import (
     table,
 )
 from walkdown.cli.progress import progress
-from walkdown.evaluate.audits import audits_of, words
 from walkdown.types import Status
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def _print_summary(inspecting: Inspecting, lines: list[Line]) -> None:
     before = f" ({skipped} of them done before)" if skipped else ""
     noun = "image" if len(results) == 1 else "images"
     click.echo(f"{len(results)} {noun}: {summary(results)}{before}")
-    for audit in audits_of(results):
-        click.echo(words(audit))
+    for remark in remarks_on(results):
+        click.echo(remark)
     for name, reason in inspecting.left_out[:SHOWN]:
         click.echo(f"left out: {shown(name)}: {reason}", err=True)
     if len(inspecting.left_out) > SHOWN:

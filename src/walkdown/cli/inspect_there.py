@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from walkdown.app.remarks import Remarks
 from walkdown.cli.inspect import FAILED, FOUND, SHOWN
 from walkdown.cli.output import (
     RESULT_HEADER,
@@ -20,7 +21,6 @@ from walkdown.cli.output import (
     table,
 )
 from walkdown.cli.progress import progress
-from walkdown.evaluate.audits import Audits, words
 from walkdown.types import Status, Verdict
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ class Summary:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self.audits = Audits()
+        self.remarks = Remarks()
         self._worst: list[tuple[float, int, Result]] = []
 
     def add(self, line: Line) -> None:
         """Count a line; keep it where it is among the worst."""
         result = line.result
-        self.audits.add(result)
+        self.remarks.add(result)
         self.counts["images"] += 1
         self.counts["skipped"] += line.status == "skipped"
         self.counts[result.verdict.value if result.verdict else "failed"] += 1
@@ -168,8 +168,8 @@ def _print(
     images, skipped = summary.counts["images"], summary.counts["skipped"]
     before = f" ({skipped} of them done before)" if skipped else ""
     click.echo(f"{images} {'image' if images == 1 else 'images'}: {summary.words}{before}")
-    for audit in summary.audits.found():
-        click.echo(words(audit))
+    for remark in summary.remarks.words():
+        click.echo(remark)
     _print_left_out(left_out)
     if images:
         click.echo(

@@ -77,10 +77,11 @@ class Audits:
 
     def add(self, result: Result) -> None:
         """Count a result; one that failed, or that a stage could not answer, tells nothing."""
-        if result.verdict is None or any(each.prediction.error for each in result.stages):
+        counted = [each for each in result.stages if each.beside is None]
+        if result.verdict is None or any(each.prediction.error for each in counted):
             return
         self._whole += 1
-        for each in result.stages:
+        for each in counted:
             audit = self._seen.setdefault(each.stage, Audit(each.stage))
             anomaly = each.prediction.verdict is Verdict.ANOMALY
             if each.audited:

@@ -240,8 +240,8 @@
       it.model ? " with " : "", it.model ? el("b", {}, it.model) : "",
       it.threshold === null ? "" : ", threshold ",
       it.threshold === null ? "" : el("span", { title: `Raw score ${it.threshold}: the same as a score of 0.5` }, short(it.threshold)));
-    $("audits").append(...DATA.audits.map((text) => el("li", {}, text)));
-    $("audits").hidden = !DATA.audits.length;
+    $("remarks").append(...DATA.remarks.map((text) => el("li", {}, text)));
+    $("remarks").hidden = !DATA.remarks.length;
     $("chips").append(...KINDS.map(chip));
     $("notice").append(icon("failed"), el("span", {}, `${count(DATA.counts.failed, "image")} could not be inspected.`), el("button", { type: "button", class: "link" }, "Show why"));
     $("notice").lastChild.onclick = () => { state.kinds = new Set(["failed"]); state.bin = null; state.q = ""; change(); };
@@ -362,7 +362,7 @@
 
   function step(stage) {
     return el("div", { class: "step" }, el("p", {}, stage.stage === stage.model ? stage.model : `${stage.stage}: ${stage.model}`), pairs([
-      ["Ran", stage.audited ? "as an audit: its condition did not hold" : null],
+      ["Ran", stage.audited ? "as an audit: its condition did not hold" : stage.beside ? `beside ${stage.beside}, without a say` : null],
       ["Verdict", stage.verdict ? NAMES[stage.verdict] : null],
       ["Score", fixed(stage.score, 3)],
       ["Raw score", short(stage.raw_score)],
