@@ -17,6 +17,7 @@ from walkdown.spec import (
     EventBridgeAlertSpec,
     LogAlertSpec,
     OutputsSpec,
+    OwnStepSpec,
     PipelineSpec,
     PrepareSpec,
     SeverityRule,
@@ -36,6 +37,7 @@ SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "source": (SourceSpec,),
     "prepare": (PrepareSpec,),
     "areas": (AreasSpec,),
+    "steps": (OwnStepSpec,),
     "stages": (StageSpec,),
     "severity": (SeverityRule,),
     "outputs": (OutputsSpec,),
@@ -63,7 +65,11 @@ def rows(title: str) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("title", SECTIONS)
 def test_every_key_is_described_and_every_described_key_exists(title: str) -> None:
-    fields = {name for model in SECTIONS[title] for name in model.model_fields}
+    fields = {
+        field.alias or name
+        for model in SECTIONS[title]
+        for name, field in model.model_fields.items()
+    }
     assert set(rows(title)) == fields
 
 
@@ -72,7 +78,7 @@ def test_every_key_has_its_type_default_and_meaning(title: str) -> None:
     described = rows(title)
     for model in SECTIONS[title]:
         for name, field in model.model_fields.items():
-            cells = described[name]
+            cells = described[field.alias or name]
             assert cells["type"]
             assert cells["meaning"]
             assert (cells["default"] == "required") is field.is_required(), name
@@ -127,7 +133,7 @@ def test_the_severities_are_those_of_the_code() -> None:
 def test_the_worked_example_is_a_cascade() -> None:
     examples = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     specs = [parse_pipeline(text, where="pipeline.md", name="example") for text in examples]
-    assert [len(spec.stages) for spec in specs] == [1, 3, 1, 1, 2, 2, 2, 2, 2, 2]
+    assert [len(spec.stages) for spec in specs] == [1, 3, 1, 1, 1, 2, 2, 2, 2, 2, 2]
     assert [stage.when for stage in specs[1].stages] == [
         None,
         "screen.score > 0.4",

@@ -69,6 +69,19 @@ class JobModel(Protocol):
         """One prediction per photo, in order, as often as asked. Raises `ModelError`."""
 
 
+class Step(Protocol):
+    """The team's own Python around every model of a pipeline; must not keep what it is shown."""
+
+    def before(self, photo: Photo) -> Photo:
+        """The photo that the model sees: of the same ``width_px`` and ``height_px``.
+
+        Raises `ImageError` for one that no model should see. May be called from several threads.
+        """
+
+    def after(self, prediction: Prediction, photo: Photo) -> Prediction:
+        """What is made of what the model said; ``photo`` is what it was shown."""
+
+
 class Source(Protocol):
     """A place where photographs land."""
 

@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     ValidationError,
     field_validator,
     model_validator,
@@ -185,6 +186,10 @@ Coordinate = Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=MAX_SIDE
 PolygonSpec = tuple[tuple[Coordinate, Coordinate], ...]
 
 
+def _named_step(value: object) -> object:
+    return {"use": value} if isinstance(value, str) else value
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
@@ -218,6 +223,15 @@ class AreasSpec(_Strict):
         return value
 
 
+class OwnStepSpec(_Strict):
+    """The team's own Python around every model: a name alone, or with settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    use: Text = Field(description="a name that an installed package provides")
+    settings: dict[str, JsonValue] = Field({}, alias="with", description="what the step is given")
+
+
 class PrepareSpec(_Strict):
     """What happens to an image before any model sees it. Relative paths are below the file."""
 
@@ -226,6 +240,9 @@ class PrepareSpec(_Strict):
     )
     areas: AreasSpec = AreasSpec()
     align: Text | None = Field(None, description="an image of the view to lay photographs over")
+    steps: tuple[Annotated[OwnStepSpec, BeforeValidator(_named_step)], ...] = Field(
+        (), description="your own Python before and after every model"
+    )
 
 
 class BudgetSpec(_Strict):
@@ -446,6 +463,8 @@ def _allowed(at: yaml_lines.At) -> frozenset[str]:
         ),
     }
     models = places.get(str(at[0]), ()) if at else (PipelineSpec,)
+    if at[:2] == ("prepare", "steps"):
+        return frozenset({"use", "with"})
     if at[:2] == ("prepare", "areas"):
         models = (AreasSpec,)
     return frozenset(field for model in models for field in model.model_fields)

@@ -15,7 +15,7 @@ from uuid import uuid4
 from walkdown.app.context import App
 from walkdown.clock import utc_now
 from walkdown.errors import NotFound
-from walkdown.registry import open_model
+from walkdown.registry import open_model, open_step
 from walkdown.runners.executions import StepFunctions
 from walkdown.sdk.aws import Aws, AwsError, explained
 from walkdown.settings import STACK, Stack
@@ -128,6 +128,7 @@ def _build(stack: Stack, settings: Settings, *, home: Path, origins: Mapping[str
         sources=_source,
         notifiers=lambda spec: own[spec.to],
         open_model=_model,
+        open_step=open_step,
         origins=origins,
         close=lambda: None,
         original=partial(_original, S3Originals(s3)),

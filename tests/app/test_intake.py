@@ -58,7 +58,8 @@ class Place:
             home=Path("unused"), place="aws://s", settings=Settings(workspace="w", actor="ada"),
             blobs=MemoryBlobs(), records=records, outbox=records, versions=records,
             spending=records, analytics=nothing, clock=lambda: self.now, sources=nothing,
-            notifiers=nothing, open_model=nothing, origins={}, close=nothing, original=nothing,
+            notifiers=nothing, open_model=nothing, open_step=nothing, origins={},
+            close=nothing, original=nothing,
         )  # fmt: skip
         self.workflows: Any = Workflows()
         self.deploy(budget)

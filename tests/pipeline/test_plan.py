@@ -100,7 +100,7 @@ def test_every_field_of_a_pipeline_is_known_to_count_or_not() -> None:
         *("stages", "decide", "false_alarms", "asset", "severity", "prepare"),
         *("name", "source", "outputs", "alerts", "budget"),
     }
-    assert set(PrepareSpec.model_fields) == {"max_pixels", "areas", "align"}
+    assert set(PrepareSpec.model_fields) == {"max_pixels", "areas", "align", "steps"}
 
 
 def test_plans_of_the_same_file_are_equal() -> None:
@@ -136,7 +136,12 @@ def test_the_content_of_the_preparation_counts_and_not_its_words() -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["align: view.png", "areas: {mask: m.png}", "areas: {only: [[[0, 0], [1, 0], [1, 1]]]}"],
+    [
+        "align: view.png",
+        "areas: {mask: m.png}",
+        "areas: {only: [[[0, 0], [1, 0], [1, 1]]]}",
+        "steps: [denoise]",
+    ],
 )
 def test_no_plan_forgets_the_preparation(given: str) -> None:
     with pytest.raises(ValueError, match="needs the preparation's digest"):

@@ -26,6 +26,7 @@ from walkdown.types import ModelInfo, Permission
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from walkdown.app.preparations import OpenStep
     from walkdown.imaging.preparing import Preparation
     from walkdown.pipeline.plan import Plan
     from walkdown.ports import Blobs
@@ -49,11 +50,13 @@ class Deployed:
     key: str
     charge: Charge | None = None
 
-    def preparation(self, blobs: Blobs) -> Preparation:
+    def preparation(self, blobs: Blobs, open_step: OpenStep) -> Preparation:
         """What is done to photographs before models see them. Raises `StoreError` if it changed."""
-        preparation = open_preparation(self.spec.prepare, read=lambda key, _: blobs.get(key))
+        preparation = open_preparation(
+            self.spec.prepare, read=lambda key, _: blobs.get(key), open_step=open_step
+        )
         if preparation.digest != self.prepared:
-            raise StoreError(f"an image of the deployed pipeline {self.key} was changed since")
+            raise StoreError(f"an image or a step of the deployed pipeline {self.key} was changed")
         return preparation
 
     def plan(self) -> Plan:
@@ -70,14 +73,16 @@ def publish(
     charge: Charge | None = None,
     here: Blobs,
     there: Blobs,
+    open_step: OpenStep | None = None,
 ) -> Deployed:
     """Store a pipeline with its models and images ``there``; repeatable.
 
-    ``models`` are by name, with artefacts in the store ``here``.
+    ``models`` are by name, with artefacts in the store ``here``; ``open_step`` is needed for a
+    preparation with steps.
     """
     for info in models.values():
         _copy_model(info.digest, here, there)
-    prepared = open_preparation(spec.prepare).digest
+    prepared = open_preparation(spec.prepare, open_step=open_step).digest
     spec = _with_images(spec.model_copy(update={"source": None}), there)
     data = _to_bytes(spec, models, prefix, prepared, shape, charge)
     key = f"pipelines/{spec.name}/{hashlib.sha256(data).hexdigest()[:32]}.json"

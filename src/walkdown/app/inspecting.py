@@ -115,7 +115,7 @@ def inspect(app: App, spec: PipelineSpec, *, again: bool = False, progress: Prog
     """Prepare an inspection: models are opened and checked before the first image is touched."""
     if spec.source is None:
         raise SpecError(f"pipeline {spec.name!r} names no source: give the photographs as PATH")
-    preparation = open_preparation(spec.prepare)
+    preparation = open_preparation(spec.prepare, open_step=app.open_step)
     versions = {name: resolve(app, name) for name in {s.model for s in spec.stages}}
     opened = {name: open_version(app, version) for name, version in versions.items()}
     infos = {name: model.info for name, model in opened.items()}

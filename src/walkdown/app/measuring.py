@@ -132,7 +132,7 @@ def _bench(
     infos = {name: opened[version.digest].model.info for name, version in versions.items()}
     if any(info.kind == "job" for info in infos.values()):
         raise SpecError("a model that works by job can't be measured here: its service runs it")
-    preparation = open_preparation(spec.prepare)
+    preparation = open_preparation(spec.prepare, open_step=app.open_step)
     plan = make_plan(spec, infos, preparation=preparation.digest)
     source: Source
     if spec.source is None:
@@ -161,7 +161,7 @@ def _glances(
         records=cast("Records", MemoryRecords(workspace=bench.app.settings.workspace)),
         outputs=bench.spec.outputs.model_copy(update={"images": False}),
         max_pixels=bench.spec.prepare.max_pixels,
-        preparation=open_preparation(bench.spec.prepare),
+        preparation=open_preparation(bench.spec.prepare, open_step=bench.app.open_step),
     )
     _glance(bench, work, stage, refs[0])
     found = []

@@ -102,7 +102,7 @@ def work(plan_key: str, stage: str) -> Work:
         # The source bucket keeps the photographs, so that a copy would only cost.
         outputs=pipeline.spec.outputs.model_copy(update={"images": False}),
         max_pixels=pipeline.spec.prepare.max_pixels,
-        preparation=pipeline.preparation(app.blobs),
+        preparation=pipeline.preparation(app.blobs, app.open_step),
         ahead=True,
     )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from walkdown.errors import ArtefactError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from walkdown.ports import Blobs
 
@@ -72,6 +72,20 @@ def load(digest: str, blobs: Blobs) -> Artefact:
         files[name] = _read(digest, name, blobs)
         _same(files[name], sha256, name, digest)
     return Artefact(digest, card["kind"], card, files)
+
+
+def kind_of(digest: str, stores: Iterable[Blobs]) -> str:
+    """The kind of an artefact in one of these stores, by its card alone. Raises `ArtefactError`."""
+    error: ArtefactError | None = None
+    for blobs in stores:
+        try:
+            data = _read(digest, CARD, blobs)
+        except ArtefactError as e:
+            error = e
+            continue
+        _same(data, digest, CARD, digest)
+        return str(_card(data, digest)["kind"])
+    raise error or ArtefactError(f"there is no model {digest[:12]}")
 
 
 def _card(data: bytes, digest: str) -> dict[str, Any]:

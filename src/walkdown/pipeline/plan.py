@@ -146,9 +146,10 @@ def prepare_digest(prepare: PrepareSpec, preparation: str = "") -> str:
     Raises ValueError where they are asked for and that digest is not given.
     """
     areas = prepare.areas
-    if not preparation and (areas.only or areas.ignore or areas.mask or prepare.align):
-        raise ValueError("a plan with areas or alignment needs the preparation's digest")
-    changes = prepare.model_dump(mode="json", exclude={"max_pixels", "areas", "align"})
+    asked = areas.only or areas.ignore or areas.mask or prepare.align or prepare.steps
+    if not preparation and asked:
+        raise ValueError("a plan with areas, alignment or steps needs the preparation's digest")
+    changes = prepare.model_dump(mode="json", exclude={"max_pixels", "areas", "align", "steps"})
     if preparation:
         changes["preparation"] = preparation
     return digest_of("prepare", 1, changes)[:32]
