@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 from walkdown.evaluate import audits, shadows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from walkdown.types import Result
 
 
 class Remarks:
-    """Hears of results one by one, in any order, and holds none of them."""
+    """Hears of results one by one, in any order, and holds none of them.
 
-    def __init__(self) -> None:
-        self._audits = audits.Audits()
+    ``usd_per_look`` is what a look of a stage is expected to cost, by its name.
+    """
+
+    def __init__(self, usd_per_look: Mapping[str, float] | None = None) -> None:
+        self._audits = audits.Audits(usd_per_look=usd_per_look or {})
         self._shadows = shadows.Comparisons()
 
     def add(self, result: Result) -> None:
@@ -32,9 +35,11 @@ class Remarks:
         ]
 
 
-def remarks_on(results: Iterable[Result]) -> list[str]:
+def remarks_on(
+    results: Iterable[Result], usd_per_look: Mapping[str, float] | None = None
+) -> list[str]:
     """Of the results of one inspection."""
-    heard = Remarks()
+    heard = Remarks(usd_per_look)
     for result in results:
         heard.add(result)
     return heard.words()

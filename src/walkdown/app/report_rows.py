@@ -115,9 +115,12 @@ def inspection_row(inspection: Inspection) -> Row:
 def audit_row(audit: Audit) -> Row:
     """An audit's counts, and the share of anomalies that were passed, with its 95 % interval."""
     rate = audit.miss_rate
+    counted = asdict(audit)
+    del counted["labelled"]
     return {
-        **asdict(audit),
+        **counted,
         "saved": audit.saved,
+        "saved_usd": number(audit.saved_usd),
         "miss_rate": None if rate is None else [number(value) for value in rate],
         "words": words(audit),
     }

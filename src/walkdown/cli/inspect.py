@@ -79,7 +79,7 @@ def _print_summary(inspecting: Inspecting, lines: list[Line]) -> None:
     before = f" ({skipped} of them done before)" if skipped else ""
     noun = "image" if len(results) == 1 else "images"
     click.echo(f"{len(results)} {noun}: {summary(results)}{before}")
-    for remark in remarks_on(results):
+    for remark in remarks_on(results, usd_per_look=inspecting.plan.usd_per_look):
         click.echo(remark)
     for name, reason in inspecting.left_out[:SHOWN]:
         click.echo(f"left out: {shown(name)}: {reason}", err=True)

@@ -24,7 +24,7 @@ from walkdown.cli.progress import progress
 from walkdown.types import Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from walkdown.app.commissioning import Commissioned
     from walkdown.app.context import App
@@ -39,9 +39,9 @@ BROKEN_OFF = 130
 class Summary:
     """What came of an inspection, without all of its results in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, usd_per_look: Mapping[str, float]) -> None:
         self.counts: Counter[str] = Counter()
-        self.remarks = Remarks()
+        self.remarks = Remarks(usd_per_look)
         self._worst: list[tuple[float, int, Result]] = []
 
     def add(self, line: Line) -> None:
@@ -113,7 +113,7 @@ def run_inspect_there(
             except KeyboardInterrupt:
                 _left(commissioned, stack)
                 return BROKEN_OFF
-    summary = Summary()
+    summary = Summary(commissioned.plan.usd_per_look)
     for line in lines(app, commissioned.inspection):
         summary.add(line)
         if as_json:

@@ -86,6 +86,11 @@ class Plan:
         """The stages that have a say: all but shadows."""
         return tuple(stage for stage in self.stages if stage.shadow_of is None)
 
+    @property
+    def usd_per_look(self) -> dict[str, float]:
+        """What a look of each stage's model is expected to cost, in US dollars."""
+        return {stage.name: stage.model.usd_per_image for stage in self.stages}
+
 
 def make_plan(
     spec: PipelineSpec, models: Mapping[str, ModelInfo], *, preparation: str = ""
