@@ -56,6 +56,7 @@
 
   const count = (n, word) => `${whole.format(n)} ${word}${n === 1 ? "" : "s"}`;
   const fixed = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+  const dollars = (usd) => `$${usd >= 1 ? usd.toFixed(2) : usd.toFixed(6).replace(/0{1,4}$/, "")}`;
   const short = (value) => (value === null || value === undefined ? "–" : String(Number(value.toPrecision(4))));
   const share = (part, all) => `${Math.min(100, Math.max(0, (100 * part) / all))}%`;
 
@@ -368,6 +369,8 @@
       ["Raw score", short(stage.raw_score)],
       ["p (normal)", short(stage.p_normal)],
       ["Labels", stage.labels.join(", ")],
+      ["Says", stage.note ? el("span", { class: "note" }, stage.note) : null],
+      ["Cost", stage.cost_usd === null ? null : dollars(stage.cost_usd)],
       ["Failed", stage.error],
     ]));
   }
