@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Model,
         Notifier,
         Outbox,
+        Predictions,
         Records,
         Source,
         Spending,
@@ -41,6 +42,7 @@ class App:
     settings: Settings
     blobs: Blobs
     records: Records
+    predictions: Predictions
     outbox: Outbox
     versions: Versions
     spending: Spending
