@@ -57,8 +57,9 @@ class Place:
         self.app = App(
             home=Path("unused"), place="aws://s", settings=Settings(workspace="w", actor="ada"),
             blobs=MemoryBlobs(), records=records, predictions=records, outbox=records,
-            versions=records, spending=records, analytics=nothing, clock=lambda: self.now, sources=nothing,
-            notifiers=nothing, open_model=nothing, origins={}, close=nothing, original=nothing,
+            versions=records, spending=records, analytics=nothing, clock=lambda: self.now,
+            sources=nothing, notifiers=nothing, open_model=nothing, origins={},
+            close=nothing, original=nothing,
         )  # fmt: skip
         self.workflows: Any = Workflows()
         self.deploy(budget)

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 COLUMNS = (
     "image", "status", "verdict", "score", "raw_score", "severity", "asset", "viewpoint", "model",
     "labels", "regions", "area_pct", "error", "note", "cost_usd", "taken_at", "camera",
-    "latitude_deg", "longitude_deg", "altitude_m", "width_px", "height_px", "sha256", "uri", "recorded_at", "id",
+    "latitude_deg", "longitude_deg", "altitude_m", "width_px", "height_px", "sha256", "uri",
+    "recorded_at", "id",
 )  # fmt: skip
 
 # A spreadsheet takes a cell that starts like this for a formula and would run it.
