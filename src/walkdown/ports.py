@@ -160,6 +160,16 @@ class Records(Protocol):
         """Predictions, each with its heat map's blob key, recorded under these cache keys."""
 
 
+class Predictions(Protocol):
+    """What models have said, remembered without a result: `Records.cached` finds it again."""
+
+    def remember(self, said: Sequence[tuple[str, Prediction, str | None]]) -> None:
+        """Store predictions, each under its cache key and with its heat map's blob key.
+
+        One that is there already is replaced; a store may leave out what is too large for it.
+        """
+
+
 class Outbox(Protocol):
     """Messages that were written in the same transaction as what caused them."""
 

@@ -52,6 +52,7 @@ def build(effective: Effective) -> App:
         settings=settings,
         blobs=blobs,
         records=store,
+        predictions=store,
         outbox=store,
         versions=store,
         spending=store,

@@ -120,6 +120,7 @@ def _build(stack: Stack, settings: Settings, *, home: Path, origins: Mapping[str
         settings=settings,
         blobs=S3Blobs(s3, stack.bucket),
         records=store,
+        predictions=store,
         outbox=store,
         versions=store,
         spending=store,

@@ -75,9 +75,38 @@ def documented() -> Iterator[set[str]]:
 
 
 def test_a_result_and_a_skipped_file_have_the_documented_keys() -> None:
-    keys, nearest = documented()
+    keys, nearest, *_ = documented()
     assert set(row()) == set(left_out_json("a.txt", "no image")) == keys
     assert set(row()["regions"][0]["nearest"]) == nearest
+
+
+def priced(note: str | None, usd: float | None, **more: Any) -> Prediction:
+    return Prediction(Verdict.NORMAL, 0.2, 0.4, note=note, cost_usd=usd, **more)
+
+
+def test_words_are_those_of_the_deciding_stage_and_costs_those_of_all() -> None:
+    gate = StageResult("gate", "gate@1", "g" * 64, priced("a roof", 0.002))
+    look = StageResult("look", "cells@1", "d" * 64, priced("no cell\nis cracked", 0.01))
+    found = row(stages=(gate, look))
+    assert (found["note"], found["cost_usd"]) == ("no cell\nis cracked", pytest.approx(0.012))
+    said = [(stage["note"], stage["cost_usd"]) for stage in found["stages"]]
+    assert said == [("a roof", 0.002), ("no cell\nis cracked", 0.01)]
+    assert (row()["note"], row()["cost_usd"]) == (None, None)
+
+
+def test_people_are_told_what_a_model_says_and_what_that_cost() -> None:
+    broke = Prediction(None, None, None, error="too slow", cost_usd=0.5)
+    stages = (
+        StageResult("look", "cells@1", "d" * 64, priced("move\x1b[2J closer", 0.00125)),
+        StageResult("ask", "far@1", "e" * 64, broke),
+    )
+    found = Result(
+        ResultKey("w", "c", "p"), "file:///a", "a", Status.PARTIAL, "ada", NOON, stages=stages
+    )
+    told = list(describe(found, str))
+    assert "    says: move\\x1b[2J closer" in told
+    assert [line for line in told if "cost" in line] == ["    cost $0.00125", "    cost $0.50"]
+    assert output.costs([found, found]) == {"look": 0.0025, "ask": 1.0}
 
 
 def test_regions_and_heat_map_are_those_of_the_deciding_stage() -> None:

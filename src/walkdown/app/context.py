@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Model,
         Notifier,
         Outbox,
+        Predictions,
         Records,
         Source,
         Spending,
@@ -43,6 +44,7 @@ class App:
     settings: Settings
     blobs: Blobs
     records: Records
+    predictions: Predictions
     outbox: Outbox
     versions: Versions
     spending: Spending

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from walkdown.app.delivery import Delivery
+from walkdown.app.deployed import keep
 from walkdown.app.preparations import open_preparation
 from walkdown.app.stage_budgets import refusing
 from walkdown.app.versions import open_version, resolve
@@ -61,6 +62,7 @@ class Inspecting:
     def lines(self) -> Iterator[Line]:
         """Every image once, first those that were done before, then as they are recorded."""
         recorder = self._recorder()
+        self._keep_plan()
         self.app.records.save_inspection(self.inspection)
         keys = [recorder.key(ref.capture_id) for ref in self.refs]
         self.app.records.add_members(self.inspection.id, list(zip(self.refs, keys, strict=True)))
@@ -72,6 +74,12 @@ class Inspecting:
         yield from self._look(recorder, todo)
         self.delivery.deliver(last=True)
         self.app.records.save_inspection(replace(self.inspection, finished_at=self.app.clock()))
+
+    def _keep_plan(self) -> None:
+        """What the results are made of can be looked up later: for a replay, and for forecasts."""
+        stages = zip(self.spec.stages, self.plan.stages, strict=True)
+        models = {said.model: stage.model for said, stage in stages}
+        keep(self.spec, models, self.preparation.digest, self.app.blobs)
 
     def _skipped(self, keys: Sequence[ResultKey], done: dict[ResultKey, Result]) -> Iterator[Line]:
         for ref, key in zip(self.refs, keys, strict=True):

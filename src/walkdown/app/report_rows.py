@@ -21,7 +21,8 @@ workspace's store.
     labels           separated by "; "          uri            where the image is
     regions          how many                   recorded_at    when the result was written, UTC
     area_pct         of the regions together    id             of the result
-    error            why it failed, in words
+    error            why it failed, in words    cost_usd       what services charged, US dollars
+    note             the deciding model's words
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "image", "status", "verdict", "score", "raw_score", "severity", "asset", "viewpoint", "model",
-    "labels", "regions", "area_pct", "error", "taken_at", "camera", "latitude_deg", "longitude_deg",
-    "altitude_m", "width_px", "height_px", "sha256", "uri", "recorded_at", "id",
+    "labels", "regions", "area_pct", "error", "note", "cost_usd", "taken_at", "camera",
+    "latitude_deg", "longitude_deg", "altitude_m", "width_px", "height_px", "sha256", "uri",
+    "recorded_at", "id",
 )  # fmt: skip
 
 # A spreadsheet takes a cell that starts like this for a formula and would run it.

@@ -11,6 +11,7 @@ from walkdown.cli import reading, stack
 from walkdown.cli.cost import cost
 from walkdown.cli.models import models
 from walkdown.cli.options import Budget, ManyValues, Share, open_app, stack_given, workspace_option
+from walkdown.cli.replay import replay
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -335,5 +336,5 @@ def demo(normals: int, out: str | None) -> None:
 
 
 _READING = (reading.results, reading.show, reading.report, reading.query)
-for _command in (*_READING, models, cost, *stack.COMMANDS):
+for _command in (*_READING, replay, models, cost, *stack.COMMANDS):
     cli.add_command(_command)

@@ -12,6 +12,8 @@ from walkdown.app.specs import pipeline_of
 from walkdown.cli.options import open_app
 from walkdown.cli.output import (
     RESULT_HEADER,
+    cost_words,
+    costs,
     echo_json,
     left_out_json,
     line_json,
@@ -81,6 +83,9 @@ def _print_summary(inspecting: Inspecting, lines: list[Line]) -> None:
     click.echo(f"{len(results)} {noun}: {summary(results)}{before}")
     for remark in remarks_on(results, usd_per_look=inspecting.plan.usd_per_look):
         click.echo(remark)
+    charged = costs(line.result for line in lines if line.status != "skipped")
+    if charged:
+        click.echo(cost_words(charged))
     for name, reason in inspecting.left_out[:SHOWN]:
         click.echo(f"left out: {shown(name)}: {reason}", err=True)
     if len(inspecting.left_out) > SHOWN:

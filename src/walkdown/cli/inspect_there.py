@@ -13,6 +13,8 @@ from walkdown.app.remarks import Remarks
 from walkdown.cli.inspect import FAILED, FOUND, SHOWN
 from walkdown.cli.output import (
     RESULT_HEADER,
+    cost_words,
+    costs,
     echo_json,
     left_out_json,
     line_json,
@@ -42,12 +44,16 @@ class Summary:
     def __init__(self, usd_per_look: Mapping[str, float]) -> None:
         self.counts: Counter[str] = Counter()
         self.remarks = Remarks(usd_per_look)
+        self.costs: dict[str, float] = {}
         self._worst: list[tuple[float, int, Result]] = []
 
     def add(self, line: Line) -> None:
         """Count a line; keep it where it is among the worst."""
         result = line.result
         self.remarks.add(result)
+        if line.status != "skipped":
+            for stage, usd in costs([result]).items():
+                self.costs[stage] = self.costs.get(stage, 0.0) + usd
         self.counts["images"] += 1
         self.counts["skipped"] += line.status == "skipped"
         self.counts[result.verdict.value if result.verdict else "failed"] += 1
@@ -170,6 +176,8 @@ def _print(
     click.echo(f"{images} {'image' if images == 1 else 'images'}: {summary.words}{before}")
     for remark in summary.remarks.words():
         click.echo(remark)
+    if summary.costs:
+        click.echo(cost_words(summary.costs))
     _print_left_out(left_out)
     if images:
         click.echo(
