@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,7 +46,7 @@ def rules(draw: st.DrawFn) -> Rule:
 
 
 def says(
-    rule: dict[str, object], *seen: Detected, size: tuple[int, int] = (200, 100)
+    rule: Mapping[str, object], *seen: Detected, size: tuple[int, int] = (200, 100)
 ) -> Prediction:
     return judged(Rule.model_validate(rule), seen, width_px=size[0], height_px=size[1])
 

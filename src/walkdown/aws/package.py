@@ -32,7 +32,9 @@ RUNTIMES: Final = ("3.13", "3.12")
 LIMIT_MIB: Final = 250
 """Lambda's limit for the unpacked code."""
 
-SERVICES: Final = ("athena", "dynamodb", "events", "s3", "sns", "ssm", "stepfunctions", "sts")
+SERVICES: Final = (
+    *("athena", "dynamodb", "events", "rekognition", "s3", "sns", "ssm", "stepfunctions", "sts"),
+)
 """Those whose descriptions the functions need; botocore has 400 of them."""
 
 DROPPED: Final = (
