@@ -7,7 +7,7 @@ port, which runs over all of its adapters.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Prediction,
         Result,
         ResultKey,
+        RunState,
     )
 
 Recorded = Literal["written", "exists", "conflict"]
@@ -80,6 +81,24 @@ class Step(Protocol):
 
     def after(self, prediction: Prediction, photo: Photo) -> Prediction:
         """What is made of what the model said; ``photo`` is what it was shown."""
+
+
+@runtime_checkable
+class Startable(Protocol):
+    """What a model has besides, if it answers only while it runs and costs as long as it does.
+
+    Its service takes minutes: each of these returns at once, with the state as it is then. All
+    raise `WalkdownError` where the service refuses or does not answer.
+    """
+
+    def start(self) -> RunState:
+        """Have it run, as its card says; one that runs or starts already stays as it is."""
+
+    def stop(self) -> RunState:
+        """Have it stop; one that is stopped or stops already stays as it is."""
+
+    def state(self) -> RunState:
+        """How it is now."""
 
 
 class Source(Protocol):

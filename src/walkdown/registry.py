@@ -29,6 +29,12 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "memory_bank": ("walkdown.models.memory_bank:MemoryBank", None),
     "fake": ("walkdown.models.fake:Fake", None),
     "fake_job": ("walkdown.models.fake_job:FakeJob", None),
+    "rekognition_labels": ("walkdown.models.rekognition.labels:Labels", "aws"),
+    "rekognition_text": ("walkdown.models.rekognition.text:Text", "aws"),
+    "rekognition_moderation": ("walkdown.models.rekognition.moderation:Moderation", "aws"),
+    "rekognition_equipment": ("walkdown.models.rekognition.equipment:Equipment", "aws"),
+    "rekognition_faces": ("walkdown.models.rekognition.faces:Faces", "aws"),
+    "rekognition_custom": ("walkdown.models.rekognition.custom:CustomLabels", "aws"),
 }
 """Kind -> (dotted path of its class, the extra that it needs)."""
 

@@ -244,6 +244,25 @@ class ModelInfo:
     permissions: tuple[Permission, ...] = ()
 
 
+RunStatus = Literal["stopped", "starting", "running", "stopping", "failed"]
+"""``failed`` is also what can't be started as it is: a training that is not done, say."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Whether a model that costs by the hour runs, and what it costs while it does.
+
+    ``units`` is how much of the service it takes, ``said`` the service's own words for its state,
+    ``where`` the region or address.
+    """
+
+    status: RunStatus
+    units: int = 1
+    usd_per_hour: float = 0.0
+    said: str = ""
+    where: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class StageResult:
     """A prediction as it is recorded: which stage and model, and where its heat map is stored.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from walkdown.cli import models_running
 from walkdown.cli.options import open_app, workspace_option
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class _OrList(click.Group):
 
 @click.group(cls=_OrList)
 def models() -> None:
-    """List the models of the workspace, bring one in, or check one.
+    """List the models of the workspace, bring one in, check, start or stop one.
 
     \b
     Examples:
@@ -43,7 +44,12 @@ def models() -> None:
       walkdown models cells
       walkdown models add sharp card.yaml
       walkdown models check cells
+      walkdown models start parts
     """
+
+
+for _command in (models_running.start, models_running.stop, models_running.status):
+    models.add_command(_command)
 
 
 @models.command("list")

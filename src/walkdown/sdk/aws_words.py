@@ -49,6 +49,8 @@ _ADVICE = {
     ),
     "OptInRequired": "this account is not yet allowed to use this service or region: switch it on",
     "NoSuchBucket": "there is no such bucket in any account: check its name",
+    "ImageTooLargeException": "the image is larger than this service takes: make it smaller",
+    "InvalidImageFormatException": "the service can't read the image: save it as JPEG or PNG",
     "ValidationException": "the request does not fit what is there: check names and versions",
 }
 
