@@ -26,6 +26,7 @@ GROUP = "walkdown.models"
 BUILT_IN: dict[str, tuple[str, str | None]] = {
     "memory_bank": ("walkdown.models.memory_bank:MemoryBank", None),
     "fake": ("walkdown.models.fake:Fake", None),
+    "image_quality": ("walkdown.models.image_quality:ImageQuality", None),
     "fake_job": ("walkdown.models.fake_job:FakeJob", None),
 }
 """Kind -> (dotted path of its class, the extra that it needs)."""
