@@ -28,6 +28,9 @@ GROUP, STEPS = "walkdown.models", "walkdown.steps"
 BUILT_IN: dict[str, tuple[str, str | None]] = {
     "memory_bank": ("walkdown.models.memory_bank:MemoryBank", None),
     "fake": ("walkdown.models.fake:Fake", None),
+    "template": ("walkdown.models.template:Template", None),
+    "change": ("walkdown.models.change:Change", None),
+    "image_quality": ("walkdown.models.image_quality:ImageQuality", None),
     "fake_job": ("walkdown.models.fake_job:FakeJob", None),
     "rekognition_labels": ("walkdown.models.rekognition.labels:Labels", "aws"),
     "rekognition_text": ("walkdown.models.rekognition.text:Text", "aws"),

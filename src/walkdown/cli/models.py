@@ -45,6 +45,7 @@ def models() -> None:
       walkdown models add sharp card.yaml
       walkdown models check cells
       walkdown models start parts
+      walkdown models quality sharp --normal photos/normal
     """
 
 
@@ -114,6 +115,42 @@ def add(name: str, card: Path) -> None:
 
     version = plug_in(open_app(), name, card)
     click.echo(f"{version.label}; check it: walkdown models check {version.label}")
+
+
+@models.command("quality")
+@click.argument("name")
+@click.option("--normal", multiple=True, required=True, metavar="PATH",
+              help="Folder or file of good photographs; repeatable.")  # fmt: skip
+@click.option("--look-px", type=click.IntRange(256, 8192), default=1024, show_default=True,
+              help="The longer side at which photographs are measured.")  # fmt: skip
+@workspace_option
+def quality(name: str, normal: tuple[str, ...], look_px: int) -> None:
+    """Learn from good photographs when one is good enough to be inspected, as the model NAME.
+
+    It stands before other models and calls a photograph unusable that is blurred, too dark, covered
+    or in another light, and says what to do about it.
+
+    \b
+    Example:
+      walkdown models quality usable --normal photos/normal
+    """
+    from walkdown.app.quality import learn_quality
+    from walkdown.cli.output import shown, table
+    from walkdown.cli.progress import progress
+
+    with progress() as bar:
+        learned = learn_quality(open_app(), name, normal=normal, look_px=look_px, progress=bar)
+    for file, reason in learned.left_out[:20]:
+        click.echo(f"left out: {shown(file)}: {reason}", err=True)
+    limits = learned.limits.model_dump().items()
+    rows = [
+        (measure, *("-" if end is None else f"{end:g}" for end in span))
+        for measure, span in limits
+        if span != (None, None)
+    ]
+    table(rows, header=("measure", "at least", "at most"))
+    label = learned.version.label
+    click.echo(f"{label} (now {name}@live), from {learned.images} photographs")
 
 
 @models.command("check")
