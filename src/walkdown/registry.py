@@ -25,6 +25,7 @@ GROUP = "walkdown.models"
 
 BUILT_IN: dict[str, tuple[str, str | None]] = {
     "memory_bank": ("walkdown.models.memory_bank:MemoryBank", None),
+    "bedrock": ("walkdown.models.bedrock.model:Bedrock", "aws"),
     "fake": ("walkdown.models.fake:Fake", None),
     "fake_job": ("walkdown.models.fake_job:FakeJob", None),
 }
