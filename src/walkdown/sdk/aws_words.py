@@ -109,6 +109,7 @@ _PERMISSIONS = {
     "Invoke": "lambda:InvokeFunction",
     "TransactWriteItems": "dynamodb:PutItem and dynamodb:UpdateItem",
     "BatchWriteItem": "dynamodb:BatchWriteItem",
+    "Converse": "bedrock:InvokeModel",
 }
 _NAMED = re.compile(r"perform:? ([a-z0-9-]+:[A-Za-z]+)")
 
