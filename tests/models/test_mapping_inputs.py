@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -144,3 +145,8 @@ def test_the_decoder_is_told_what_is_looked_at() -> None:
     assert card().input_px is None
     assert card(max_side_px=640).input_px == 640
     assert card(size=[224, 200]).input_px == 448
+
+
+def test_the_size_that_boxes_are_told_in_is_that_of_what_is_sent() -> None:
+    claimed = replace(photo(), width_px=640, height_px=480)
+    assert sent(card(), claimed).size_px == (64, 48)

@@ -14,6 +14,8 @@ from pydantic import Field, model_validator
 
 from walkdown.errors import ImageError
 from walkdown.imaging.encoding import Encoded, Limits, encoded
+from walkdown.imaging.formats import open_image
+from walkdown.imaging.quiet import quiet
 from walkdown.models.cards import Card
 
 if TYPE_CHECKING:
@@ -109,9 +111,16 @@ def sent(input: InputCard, photo: Photo) -> Sent:  # noqa: A002 - as the card's 
         image = _image(input, photo, int((input.max_bytes - _ROOM) / _BASE64))
         text = base64.b64encode(image.data).decode("ascii")
         whole = json.dumps({str(input.key): text, **input.more}).encode()
-        return Sent(whole, "application/json", image.width_px, image.height_px)
+        return Sent(whole, "application/json", *_size(image))
     image = _image(input, photo, input.max_bytes)
-    return Sent(image.data, image.content_type, image.width_px, image.height_px)
+    return Sent(image.data, image.content_type, *_size(image))
+
+
+def _size(image: Encoded) -> tuple[int, int]:
+    """Width and height as the service will find them, whatever a photo says of its file."""
+    with quiet():
+        width, height = open_image(image.data, image.format).size
+    return width, height
 
 
 def _image(input: InputCard, photo: Photo, max_bytes: int) -> Encoded:  # noqa: A002
