@@ -27,6 +27,9 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "memory_bank": ("walkdown.models.memory_bank:MemoryBank", None),
     "fake": ("walkdown.models.fake:Fake", None),
     "fake_job": ("walkdown.models.fake_job:FakeJob", None),
+    "sagemaker": ("walkdown.models.sagemaker.endpoint:SageMakerEndpoint", "aws"),
+    "sagemaker_async": ("walkdown.models.sagemaker.asynchronous:SageMakerAsync", "aws"),
+    "sagemaker_batch": ("walkdown.models.sagemaker.batch:SageMakerBatch", "aws"),
 }
 """Kind -> (dotted path of its class, the extra that it needs)."""
 
