@@ -15,6 +15,8 @@ from tests.services.cases import Case, Running
 from tests.services.sagemaker_stub import Answering, brightness, sagemaker, sagemaker_with_s3
 
 from walkdown.models.artefact import pack
+from walkdown.models.fake import Fake, fake_artefact
+from walkdown.serving.looking import answered
 
 SCORE = {"score": {"at": "predictions.0.score", "threshold": 127.5, "range": [0, 255]}}
 
@@ -49,6 +51,12 @@ def masks(body: bytes, _: str) -> bytes:
 def tensors(body: bytes, _: str) -> bytes:
     """The mean of a tensor, which is negative below the middle."""
     return json.dumps({"predictions": [[float(np.load(io.BytesIO(body)).mean())]]}).encode()
+
+
+def container(body: bytes, content_type: str) -> bytes:
+    """What a container of walkdown answers, with a model of brightness in it."""
+    model = Fake(fake_artefact(), label="served")
+    return answered(model, body, content_type=content_type, accept="application/json").data
 
 
 def _endpoint(answering: Answering, **card: Any) -> Case:
@@ -125,6 +133,7 @@ CASES: dict[str, Case] = {
         },
         output={"score": {"at": "predictions.0.0", "threshold": 0.0}},
     ),
+    "sagemaker, walkdown": _endpoint(container, output="walkdown"),
     "sagemaker_async": _async,
     "sagemaker_batch": _batch,
 }

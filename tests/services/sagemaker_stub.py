@@ -20,7 +20,7 @@ import boto3
 import numpy as np
 from moto.server import ThreadedMotoServer
 from PIL import Image
-from tests.services.aws_stub import AwsStub, Refused, aws_stub
+from tests.services.aws_stub import Answer, AwsStub, Refused, aws_stub
 
 REGION = "eu-central-1"
 BUCKET = "photographs"
@@ -166,7 +166,7 @@ class _Account:
 
 @contextmanager
 def _stubbed(account: _Account) -> Iterator[SageMaker]:
-    answers = {
+    answers: dict[tuple[str, str], Answer] = {
         ("sagemaker-runtime", "InvokeEndpointAsync"): account.invoke_async,
         ("sagemaker", "CreateTransformJob"): account.create,
         ("sagemaker", "DescribeTransformJob"): account.describe,

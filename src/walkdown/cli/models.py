@@ -43,6 +43,7 @@ def models() -> None:
       walkdown models cells
       walkdown models add sharp card.yaml
       walkdown models check cells
+      walkdown models package cells --to model.tar.gz
     """
 
 
@@ -108,6 +109,32 @@ def add(name: str, card: Path) -> None:
 
     version = plug_in(open_app(), name, card)
     click.echo(f"{version.label}; check it: walkdown models check {version.label}")
+
+
+@models.command("package")
+@click.argument("name")
+@click.option(
+    "--to",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The archive to write, such as model.tar.gz.",
+)
+@workspace_option
+def package(name: str, path: Path) -> None:
+    """Write a model as one archive, as a container of SageMaker takes it.
+
+    The same model always makes the same bytes. See docs/models/sagemaker.md.
+
+    \b
+    Example:
+      walkdown models package cells --to model.tar.gz
+    """
+    from walkdown.app.packaging import package as packaged
+
+    version, data = packaged(open_app(), name)
+    path.write_bytes(data)
+    click.echo(f"{version.label} in {path}, {len(data):,} bytes")
 
 
 @models.command("check")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,11 @@ from walkdown.models.cards import read_card
 from walkdown.models.mapping import mapped, parsed, sent
 from walkdown.models.sagemaker.cards import EndpointCard, endpoint_permission
 from walkdown.pipeline.predictions import failed
-from walkdown.sdk.aws import Aws, explained
+from walkdown.sdk.aws import Aws, AwsError, explained
 from walkdown.types import ModelInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from walkdown.models.artefact import Artefact
     from walkdown.models.mapping import Sent
@@ -23,12 +24,18 @@ if TYPE_CHECKING:
 
 KIND = "sagemaker"
 
+LOADING_S = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""How long a model that is being loaded is waited for, time after time."""
+
 
 class SageMakerEndpoint:
     """The `Model` port over InvokeEndpoint."""
 
-    def __init__(self, artefact: Artefact, *, label: str) -> None:
+    def __init__(
+        self, artefact: Artefact, *, label: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         """Read the card; nothing is asked. Raises `ArtefactError`."""
+        self._sleep = sleep
         self._card = card = read_card(EndpointCard, artefact, label=label)
         self._aws = Aws(region=card.region)
         self._asking = Asking(per_second=card.per_second, at_once=card.at_once)
@@ -55,7 +62,7 @@ class SageMakerEndpoint:
 
     def _ask(self, photo: Photo) -> Prediction:
         request = sent(self._card.input, photo)
-        answer = self._answer(request)
+        answer = self._patiently(request)
         cost = self._card.usd_per_image or None
         try:
             said = mapped(
@@ -69,6 +76,17 @@ class SageMakerEndpoint:
             # It was asked all the same, and that is paid.
             said = failed(f"the endpoint {self._card.endpoint}: {e}")
         return replace(said, cost_usd=cost)
+
+    def _patiently(self, request: Sent) -> bytes:
+        """As `_answer`, which a serverless endpoint or one of many models first has to load for."""
+        for wait_s in LOADING_S:
+            try:
+                return self._answer(request)
+            except AwsError as e:
+                if e.code != "ModelNotReadyException":
+                    raise
+                self._sleep(wait_s)
+        return self._answer(request)
 
     def _answer(self, request: Sent) -> bytes:
         card = self._card
