@@ -39,6 +39,9 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "rekognition_equipment": ("walkdown.models.rekognition.equipment:Equipment", "aws"),
     "rekognition_faces": ("walkdown.models.rekognition.faces:Faces", "aws"),
     "rekognition_custom": ("walkdown.models.rekognition.custom:CustomLabels", "aws"),
+    "sagemaker": ("walkdown.models.sagemaker.endpoint:SageMakerEndpoint", "aws"),
+    "sagemaker_async": ("walkdown.models.sagemaker.asynchronous:SageMakerAsync", "aws"),
+    "sagemaker_batch": ("walkdown.models.sagemaker.batch:SageMakerBatch", "aws"),
 }
 """Kind -> (dotted path of its class, the extra that it needs)."""
 

@@ -46,6 +46,7 @@ def models() -> None:
       walkdown models check cells
       walkdown models start parts
       walkdown models quality sharp --normal photos/normal
+      walkdown models package cells --to model.tar.gz
     """
 
 
@@ -151,6 +152,32 @@ def quality(name: str, normal: tuple[str, ...], look_px: int) -> None:
     table(rows, header=("measure", "at least", "at most"))
     label = learned.version.label
     click.echo(f"{label} (now {name}@live), from {learned.images} photographs")
+
+
+@models.command("package")
+@click.argument("name")
+@click.option(
+    "--to",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The archive to write, such as model.tar.gz.",
+)
+@workspace_option
+def package(name: str, path: Path) -> None:
+    """Write a model as one archive, as a container of SageMaker takes it.
+
+    The same model always makes the same bytes. See docs/models/sagemaker.md.
+
+    \b
+    Example:
+      walkdown models package cells --to model.tar.gz
+    """
+    from walkdown.app.packaging import package as packaged
+
+    version, data = packaged(open_app(), name)
+    path.write_bytes(data)
+    click.echo(f"{version.label} in {path}, {len(data):,} bytes")
 
 
 @models.command("check")

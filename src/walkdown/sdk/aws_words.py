@@ -51,6 +51,9 @@ _ADVICE = {
     "NoSuchBucket": "there is no such bucket in any account: check its name",
     "ImageTooLargeException": "the image is larger than this service takes: make it smaller",
     "InvalidImageFormatException": "the service can't read the image: save it as JPEG or PNG",
+    "ModelError": "the model itself failed on this: see the log of its endpoint in CloudWatch",
+    "ModelNotReadyException": "the model is still being loaded: run again in a minute",
+    "ValidationError": "check the name, the region, and whether it is in service",
     "ValidationException": "the request does not fit what is there: check names and versions",
 }
 
