@@ -25,6 +25,8 @@ GROUP = "walkdown.models"
 
 BUILT_IN: dict[str, tuple[str, str | None]] = {
     "memory_bank": ("walkdown.models.memory_bank:MemoryBank", None),
+    "onnx": ("walkdown.models.graphs.model:OnnxModel", None),
+    "openvino": ("walkdown.models.graphs.openvino:OpenVinoModel", "openvino"),
     "fake": ("walkdown.models.fake:Fake", None),
     "fake_job": ("walkdown.models.fake_job:FakeJob", None),
 }
