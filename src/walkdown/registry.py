@@ -28,6 +28,8 @@ GROUP, STEPS = "walkdown.models", "walkdown.steps"
 BUILT_IN: dict[str, tuple[str, str | None]] = {
     "memory_bank": ("walkdown.models.memory_bank:MemoryBank", None),
     "bedrock": ("walkdown.models.bedrock.model:Bedrock", "aws"),
+    "onnx": ("walkdown.models.graphs.model:OnnxModel", None),
+    "openvino": ("walkdown.models.graphs.openvino:OpenVinoModel", "openvino"),
     "fake": ("walkdown.models.fake:Fake", None),
     "template": ("walkdown.models.template:Template", None),
     "change": ("walkdown.models.change:Change", None),
