@@ -65,4 +65,5 @@ def test_without_a_budget_a_few_photographs_are_measured(
     found, looks, changed = told(moto_aws, monkeypatch, capsys, charge=None, again=True)
     assert (found["images"], found["new"], found["done_before"]) == (4, 4, 0)
     assert 0 < found["stack_usd"] < 0.1
+    assert (found["seconds_basis"], found["seconds"]["likely"] > 0) == ("measured", True)
     assert (looks > 0, changed) == (True, False)

@@ -6,12 +6,12 @@ is written, and no service is called.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
 
-from walkdown.app.foretelling import Range, foretell, timed
+from walkdown.app.foretelling import Duration, Range, foretell, timed
 from walkdown.cli.options import open_app
 from walkdown.cli.output import dollars, echo_json, table
 from walkdown.cli.progress import progress
@@ -77,14 +77,15 @@ def run_dry_run_there(
         # A run of its own has nothing done in it; runs count from 1.
         run = 1 + max((i.run for i in app.records.inspections()), default=0) if again else 0
         found = foretell(app, plan, as_arrived(source.refs(), deployment.prefix), run=run)
-        usd = _of_the_stack(app, deployment, places, found, bar)
+        usd, duration = _of_the_stack(app, deployment, places, found, bar)
+        found = replace(found, duration=found.duration or duration)
     _tell(found, left_out=len(source.left_out()), as_json=as_json, stack_usd=usd, stack=stack)
 
 
 def _of_the_stack(
     app: App, deployment: Deployment, places: tuple[str, ...], found: Forecast, bar: Progress
-) -> float | None:
-    """What AWS itself would cost: as its budget counts, or else by an estimate; None where neither.
+) -> tuple[float | None, Duration | None]:
+    """What AWS itself would cost, as its budget counts or by an estimate, and how long it takes.
 
     An estimate looks at a few photographs here, which is not done where a stage is a service.
     """
@@ -97,19 +98,24 @@ def _of_the_stack(
 
     deployed = read_deployed(deployment.plan_key, app.blobs)
     if not found.new:
-        return 0.0
+        return 0.0, None
     if deployed.charge:
-        return deployed.charge.usd_per_inspection + deployed.charge.usd_per_image * found.new
+        each = deployed.charge.usd_per_image
+        return deployed.charge.usd_per_inspection + each * found.new, None
     if any(stage.kind != "inline" for stage in found.stages):
-        return None
+        return None, None
     here = str(aws().client("s3").meta.region_name)
     region = here if here in regions() else DEFAULT_REGION
     spec = deployed.spec.model_copy(update={"source": SourceSpec(paths=places)})
     try:
-        return estimate(app, spec, images=found.new, region=region, progress=bar).bill.usd
+        told = estimate(app, spec, images=found.new, region=region, progress=bar)
     except WalkdownError as e:
         bar.note(f"what the stack would cost can't be told: {e}")
-        return None
+        return None, None
+    seconds = told.bill.hours * 3600
+    return told.bill.usd, Duration(
+        Range(seconds, seconds, seconds), "measured", told.measured.images
+    )
 
 
 def forecast_json(found: Forecast, *, left_out: int, stack_usd: float | None = None) -> Row:
@@ -211,7 +217,7 @@ def _stack(usd: float | None, stack: str) -> str:
 def _time(found: Forecast) -> str:
     duration = found.duration
     if duration is None:
-        return f"not known: {found.why or 'its stages are services, which are not asked'}"
+        return f"not known: {found.why or 'no inspection with these conditions yet'}"
     why = f"measured on {duration.of} of these photographs"
     if duration.basis == "history":
         why = f"as in {duration.of} earlier {'inspection' if duration.of == 1 else 'inspections'}"
