@@ -101,7 +101,7 @@ def test_words_are_those_of_the_deciding_stage_and_costs_those_of_all() -> None:
 def test_people_are_told_what_a_model_says_and_what_that_cost() -> None:
     broke = Prediction(None, None, None, error="too slow", cost_usd=0.5)
     stages = (
-        StageResult("look", "cells@1", "d" * 64, priced("move\x1b[2J closer", 0.00125)),
+        StageResult("look", "cells@1", "d" * 64, priced("move\x1b[2J\ncloser", 0.00125)),
         StageResult("ask", "far@1", "e" * 64, broke),
     )
     found = Result(
