@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+from walkdown.app.foretelling import ASSUMED
 from walkdown.app.measuring import measure
 from walkdown.aws.bill import PER
 from walkdown.aws.cost import bill_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from walkdown.aws.transitions import Transitions
     from walkdown.ports import Progress
 
-FLAGGED: Final = 0.05
+FLAGGED: Final = ASSUMED
 """The share of images that is taken to be flagged where the photographs can't tell."""
 
 SLOWER: Final = 1.5

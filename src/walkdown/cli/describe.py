@@ -57,7 +57,7 @@ def _stage(stage: StageResult, locate: Callable[[str], str]) -> Iterator[str]:
     verdict = p.verdict.value if p.verdict else "-"
     yield f"  stage {stage.stage} ({stage.model}): {verdict}, {', '.join(numbers)}"
     if p.note:
-        yield f"    says: {shown(p.note)}"
+        yield f"    says: {shown(' '.join(p.note.split()))}"
     if p.cost_usd is not None:
         yield f"    cost {dollars(p.cost_usd)}"
     for region in p.regions:
