@@ -23,7 +23,9 @@ from walkdown.app.versions import resolve
 from walkdown.errors import ImageError, NotFound, SpecError
 from walkdown.memory import peak_mib
 from walkdown.models import artefact
+from walkdown.models.calling import AT_ONCE
 from walkdown.pipeline.plan import make_plan
+from walkdown.pipeline.predictions import failed
 from walkdown.pipeline.steps import Decision, next_step
 from walkdown.runners.outcomes import Outcome, facts_of
 from walkdown.runners.parts import ref_to_json, unpack
@@ -45,7 +47,15 @@ if TYPE_CHECKING:
     from walkdown.ports import Model, Progress, Records, Source
     from walkdown.spec import PipelineSpec
     from walkdown.stores.dynamodb_values import Item
-    from walkdown.types import Entry, ImageRef, Result, StageResult
+    from walkdown.types import (
+        Entry,
+        ImageRef,
+        ModelInfo,
+        Photo,
+        Prediction,
+        Result,
+        StageResult,
+    )
 
 AT_MOST = 5
 """Photographs that are looked at, evenly picked."""
@@ -55,6 +65,10 @@ SPARE_BYTES = 120
 
 FINDING, ALERT = Stored(700, 1), Stored(900, 1)
 """What is assumed of findings where none was seen."""
+
+CALL_S = 1.0
+"""What a service is taken to need for an answer; of one batch, `AT_ONCE` are asked at once. It is
+not asked here, since it may charge for it."""
 
 CHANNELS = ("eventbridge", "sns")
 _FOLDER = "measuring"
@@ -104,11 +118,24 @@ def measure(
     stages: list[StageMeasured] = []
     for stage in bench.plan.stages:
         opened = models[stage.model.digest]
+        if stage.model.kind == "call":
+            opened = opened._replace(model=_Unasked(stage.model))
         seen[stage.name] = _glances(bench, stage, opened.model, refs, progress)
         stages.append(_stage(stage, seen[stage.name], opened))
     outcomes = [_decided(bench.plan, [seen[s.name][i].outcome for s in bench.plan.stages])
                 for i in range(len(refs))]  # fmt: skip
     return _measured(bench, refs, stages, outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unasked:
+    """Stands for a model that asks a service, and does not ask it."""
+
+    info: ModelInfo
+
+    def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
+        """As a service that is down: other stages are asked where they would be then."""
+        return [failed("services are not asked while a pipeline is measured")] * len(photos)
 
 
 class _Opened(NamedTuple):
@@ -199,6 +226,8 @@ def _stage(stage: Stage, seen: Sequence[_Glance], opened: _Opened) -> StageMeasu
         model_files=opened.files,
         kind=stage.model.kind,
         audit=stage.audit,
+        waits_seconds=CALL_S / AT_ONCE if stage.model.kind == "call" else 0.0,
+        usd_per_look=stage.model.usd_per_image,
     )
 
 
