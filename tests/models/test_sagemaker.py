@@ -305,6 +305,21 @@ def test_a_transform_job_that_failed_has_what_it_got_through(
         assert sorted(account.jobs) == [f"{min(account.jobs)[:-1]}{n}" for n in (1, 2)]
 
 
+def test_a_job_whose_answers_were_cleared_away_is_begun_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with job("sagemaker_batch", monkeypatch, polls=1) as (model, account):
+        token = model.submit([grey(10)])
+        assert model.ready(token)
+        bucket = account.variables["BUCKET"]
+        for one in account.s3.list_objects_v2(Bucket=bucket, Prefix="w/")["Contents"]:
+            account.s3.delete_object(Bucket=bucket, Key=one["Key"])
+        anew = model.submit([grey(10)])
+        assert anew != token
+        assert model.ready(anew)
+        assert model.collect(anew)[0].verdict is Verdict.NORMAL
+
+
 @pytest.mark.parametrize("kind", ["sagemaker_async", "sagemaker_batch"])
 def test_a_photograph_that_can_not_be_sent_fails_alone(
     kind: str, monkeypatch: pytest.MonkeyPatch

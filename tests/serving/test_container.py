@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.contracts.test_model_contract import Silence
-from tests.services.sagemaker_stub import Refused, sagemaker
+from tests.services.aws_stub import Refused
+from tests.services.sagemaker_stub import sagemaker
 from tests.serving.asking import ask, container, folder_of, image, port_of
 
 from walkdown.imaging.decode import decode
