@@ -16,6 +16,7 @@ from tests.services.aws_stub import Refused
 from tests.services.cases_sagemaker import CASES, SCORE
 from tests.services.sagemaker_stub import SageMaker, brightness, sagemaker, sagemaker_with_s3
 
+from walkdown.cli.entry import run
 from walkdown.errors import ArtefactError, ModelError
 from walkdown.imaging.decode import decode
 from walkdown.models import conformance
@@ -305,6 +306,21 @@ def test_a_transform_job_that_failed_has_what_it_got_through(
         assert sorted(account.jobs) == [f"{min(account.jobs)[:-1]}{n}" for n in (1, 2)]
 
 
+def test_a_job_whose_answers_were_cleared_away_is_begun_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with job("sagemaker_batch", monkeypatch, polls=1) as (model, account):
+        token = model.submit([grey(10)])
+        assert model.ready(token)
+        bucket = account.variables["BUCKET"]
+        for one in account.s3.list_objects_v2(Bucket=bucket, Prefix="w/")["Contents"]:
+            account.s3.delete_object(Bucket=bucket, Key=one["Key"])
+        anew = model.submit([grey(10)])
+        assert anew != token
+        assert model.ready(anew)
+        assert model.collect(anew)[0].verdict is Verdict.NORMAL
+
+
 @pytest.mark.parametrize("kind", ["sagemaker_async", "sagemaker_batch"])
 def test_a_photograph_that_can_not_be_sent_fails_alone(
     kind: str, monkeypatch: pytest.MonkeyPatch
@@ -363,3 +379,31 @@ def test_what_jobs_may_is_no_more_than_they_need() -> None:
     jobs = {action: one.resources for one in batch.permissions for action in one.actions}
     assert jobs["sagemaker:CreateTransformJob"] == jobs["sagemaker:DescribeTransformJob"]
     assert jobs["sagemaker:CreateTransformJob"][0].endswith(":transform-job/walkdown-*")
+
+
+@pytest.mark.parametrize("kind", ["sagemaker", "sagemaker_async", "sagemaker_batch"])
+def test_an_inspection_is_carried_out_by_every_kind(
+    kind: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("walkdown.runners.jobs.POLL_S", 0.01)
+    (tmp_path / "photos").mkdir()
+    for level in (10, 30, 200, 60, 240):
+        (tmp_path / "photos" / f"{level:03}.jpg").write_bytes(grey(level).data)
+    (tmp_path / "photos" / "broken.jpg").write_bytes(grey(9).data[:150])
+    with sagemaker() if kind == "sagemaker" else sagemaker_with_s3() as account:
+        put(monkeypatch, account.variables)
+        card: dict[str, Any] = {"kind": kind, "region": "eu-central-1", "output": SCORE}
+        if kind != "sagemaker":
+            card |= {"s3": f"s3://{account.variables['BUCKET']}/w", "photos_per_job": 2}
+        card |= {"model": "lines"} if kind == "sagemaker_batch" else {"endpoint": "lines"}
+        (tmp_path / "lines.json").write_text(json.dumps(card))
+        assert run(["models", "add", "lines", "lines.json"]) == 0
+        assert run(["inspect", "--model", "lines", "photos"]) == 4
+        assert run(["results", "--json"]) == 0
+    said = capsys.readouterr().out
+    results = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    verdicts = {each["image"].split("/")[-1]: each.get("verdict") for each in results}
+    assert {name for name, verdict in verdicts.items() if verdict == "anomaly"} == {
+        "200.jpg", "240.jpg"}  # fmt: skip
+    assert len(verdicts) == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.contracts.test_model_contract import Silence
-from tests.services.sagemaker_stub import Refused, sagemaker
+from tests.services.aws_stub import Refused
+from tests.services.sagemaker_stub import sagemaker
 from tests.serving.asking import ask, container, folder_of, image, port_of
 
 from walkdown.imaging.decode import decode
@@ -35,9 +37,15 @@ def weave(seed: int, *, broken: bool = False, width: int = 192) -> Photo:
     return decode(_png(pixels), name="weave")
 
 
-def _png(pixels: Any) -> bytes:
-    import io
+def large_jpeg(input_px: int | None) -> Photo:
+    """A photograph of a camera, decoded as an inspection decodes it for a model of that size."""
+    image = Image.fromarray(weave(21, broken=True).pixels).resize((1536, 1280))
+    out = io.BytesIO()
+    image.save(out, "JPEG")
+    return decode(out.getvalue(), name="weave", at_least_px=input_px)
 
+
+def _png(pixels: Any) -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
     return out.getvalue()
@@ -80,6 +88,8 @@ def test_a_served_model_says_what_it_says_here(
 ) -> None:
     here = open_model(bank, label="lines@1")
     photos = [weave(20), weave(21, broken=True), weave(22), weave(23, broken=True, width=333)]
+    large = large_jpeg(here.info.input_px)
+    assert large.pixels.shape[1] < large.width_px, "it was decoded smaller"
     with container(folder_of(bank, tmp_path / "model")) as process:
         with sagemaker(forwarding(port_of(process))) as account:
             for name, value in account.variables.items():
@@ -87,6 +97,8 @@ def test_a_served_model_says_what_it_says_here(
             there = open_model(pack("sagemaker", CARD, {}), label="lines@2")
             said = there.predict(photos)
             found = list(examine(there, photos))
+            as_jpeg = open_model(pack("sagemaker", CARD | {"input": {}}, {}), label="lines@3")
+            large_there = as_jpeg.predict([large])[0]
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     expected = [here.predict([photo])[0] for photo in photos]
@@ -101,6 +113,10 @@ def test_a_served_model_says_what_it_says_here(
         assert [r.box for r in one.regions] == [r.box for r in other.regions]
         assert one.p_normal == other.p_normal
     assert [(each.check, each.why) for each in found if each.why] == []
+    large_here = here.predict([large])[0]
+    assert large_there.raw_score == pytest.approx(large_here.raw_score, abs=1e-5)
+    assert [r.box for r in large_there.regions] == [r.box for r in large_here.regions]
+    assert large_there.regions
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.serving.asking import image
 
 from walkdown.models.fake import Fake, fake_artefact
@@ -97,3 +100,9 @@ def test_a_model_that_answers_nonsense_fails_the_image(monkeypatch: pytest.Monke
     nothing: Any = lambda photos: []  # noqa: E731
     monkeypatch.setattr(MODEL, "predict", nothing)
     assert "0 predictions for 1 images" in json.loads(said(image(9)).data)["error"]
+
+
+@given(st.binary(max_size=200), st.sampled_from(["image/png", JSON, "x/y", ""]), st.text())
+def test_any_body_is_answered_or_refused(body: bytes, kind: str, accept: str) -> None:
+    with contextlib.suppress(Refusal):
+        assert said(body, kind, accept).data

@@ -240,3 +240,42 @@ def test_a_request_that_ends_early_is_no_request(server: Server) -> None:
         )
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
+
+
+def test_a_body_that_was_not_read_is_no_request(server: Server) -> None:
+    inner = b"GET /ping HTTP/1.1\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port(server))) as connection:
+        head = b"POST /other HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(inner)
+        connection.sendall(head + inner)
+        said = b""
+        while part := connection.recv(1000):
+            said += part
+    assert said.count(b"HTTP/1.1 ") == 1
+    assert b"HTTP/1.1 404" in said
+
+
+def test_no_more_connections_are_held_than_there_are_threads(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "CONNECTIONS", 2)
+    made = Server(("127.0.0.1", 0), at_once=2)
+    made.model = gate
+    loop = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
+    loop.start()
+    held = [HTTPConnection("127.0.0.1", port(made)) for _ in range(2)]
+    for each in held:
+        each.request("GET", "/ping")
+        each.getresponse().read()
+    late = HTTPConnection("127.0.0.1", port(made), timeout=0.3)
+    late.request("GET", "/ping")
+    with pytest.raises(TimeoutError):
+        late.getresponse()
+    before = threading.active_count()
+    began = time.monotonic()
+    made.stop()
+    loop.join()
+    made.server_close()
+    assert time.monotonic() - began < 5, "it stops though somebody waits"
+    assert threading.active_count() < before
+    for each in (*held, late):
+        each.close()

@@ -128,6 +128,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Look at what is in the body."""
+        # Until the body has been read whole, what follows on this connection is no request.
+        self.close_connection = True
         try:
             if self.path != "/invocations":
                 raise Refusal(404, "there are /ping and /invocations")
@@ -160,8 +162,6 @@ class Handler(BaseHTTPRequestHandler):
             self.server.turns.release()
 
     def _body(self) -> bytes:
-        # Until the body has been read whole, what follows on this connection is no request.
-        self.close_connection = True
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             body = self._chunks()
         else:

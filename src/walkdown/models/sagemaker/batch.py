@@ -70,7 +70,7 @@ class SageMakerBatch:
         names = {at: f"{at:05}{ending(kind)}" for at in bodies}
         try:
             self._put(what, kind, [(names[at], one.data) for at, one in bodies.items()])
-            number = self._begun(what, kind) if bodies else 0
+            number = self._begun(what, kind, min(names.values())) if bodies else 0
             entries = [
                 Entry(size_px, error=one)
                 if isinstance(one, str)
@@ -102,13 +102,17 @@ class SageMakerBatch:
         why = failed(self._why(self._described(what, number)))
         return [one or why for one in said]
 
-    def _begun(self, what: str, kind: str) -> int:
+    def _begun(self, what: str, kind: str, first: str) -> int:
         """The number of the job over these photos: one that is on its way or done, or a new one."""
         for number in range(1, TRIES + 1):
             if self._created(what, number, kind):
                 return number
             found = self._described(what, number)
-            if found["TransformJobStatus"] in {"InProgress", "Completed"}:
+            status = found["TransformJobStatus"]
+            # Answers may have been cleared away since the job was done.
+            if status == "InProgress" or (
+                status == "Completed" and self._shelf.has(self._output(what, number, first))
+            ):
                 return number
         raise ModelError(
             f"{TRIES} transform jobs of these photographs have failed, the last one by: "
