@@ -27,6 +27,7 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "memory_bank": ("walkdown.models.memory_bank:MemoryBank", None),
     "fake": ("walkdown.models.fake:Fake", None),
     "fake_job": ("walkdown.models.fake_job:FakeJob", None),
+    "lookoutvision": ("walkdown.models.lookoutvision:LookoutVision", "aws"),
     "rekognition_labels": ("walkdown.models.rekognition.labels:Labels", "aws"),
     "rekognition_text": ("walkdown.models.rekognition.text:Text", "aws"),
     "rekognition_moderation": ("walkdown.models.rekognition.moderation:Moderation", "aws"),
