@@ -103,6 +103,18 @@ def test_an_image_that_is_too_large_or_too_small_stays_within_the_limits(
     assert stub.calls == [], "what the service would refuse is not sent"
 
 
+@pytest.mark.parametrize("kind", ["rekognition_labels", "rekognition_custom"])
+def test_a_file_of_too_many_bytes_is_made_smaller(kind: str, aws_environment: Variables) -> None:
+    out = io.BytesIO()
+    Image.fromarray(noise(1500, 1300).pixels).save(out, "PNG")
+    photo = decode(out.getvalue(), name="a", at_least_px=None, max_pixels=10**8)
+    _, stub = asked(aws_environment, kind, photo=photo)
+    sent = stub.calls[0].given["Image"]["Bytes"]
+    most = 4_000_000 if kind == "rekognition_custom" else 5_242_880
+    assert len(sent) <= most < len(out.getvalue())
+    assert Image.open(io.BytesIO(sent)).size == (1500, 1300)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_answer_that_is_nonsense_fails_its_image_alone(
     kind: str, aws_environment: Variables
@@ -186,6 +198,12 @@ def test_a_role_needs_no_more_than_the_operation(kind: str) -> None:
     on = ARN if kind == "rekognition_custom" else "*"
     assert info.permissions == (Permission((f"rekognition:{ANSWERS[kind][0]}",), (on,)),)
     assert (info.kind, info.deterministic) == ("call", True)
+
+
+def test_the_functions_of_a_stack_bring_the_service_along() -> None:
+    from walkdown.aws.package import SERVICES
+
+    assert "rekognition" in SERVICES
 
 
 def test_opening_asks_nothing_and_loads_no_sdk() -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from walkdown.models.artefact import Artefact
     from walkdown.types import Photo, RunStatus
 
-LIMITS: Final = Limits(8 * 1024 * 1024, 4096, 64)
+LIMITS: Final = Limits(8_000_000, 4096, 64)
 BACKGROUND, WHITE = "background", "#ffffff"
 FINEST: Final = 1024
 """Cells of a heat map along the longer side; a finer mask is made coarser."""

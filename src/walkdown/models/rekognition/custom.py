@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from walkdown.errors import ModelError, NotFound
 from walkdown.imaging.encoding import Limits
 from walkdown.models.rekognition.service import (
-    MIB,
+    FOUR_MB,
     Answer,
     Look,
     Operation,
@@ -75,7 +75,7 @@ class CustomLabels(Look[CustomCard]):
     """
 
     operation = Operation(
-        "DetectCustomLabels", "detect_custom_labels", Limits(4 * MIB, 4096, 64), 0.0
+        "DetectCustomLabels", "detect_custom_labels", Limits(FOUR_MB, 4096, 64), 0.0
     )
     card_type = CustomCard
 
