@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.models.conftest import Variables
+from tests.services.aws_environment import Variables, nothing_else_of_aws
 from tests.services.aws_stub import Refused, aws_stub
 from tests.services.cases_lookoutvision import (
     CASES,
@@ -31,6 +31,11 @@ from walkdown.models.lookoutvision import FINEST, LookoutVision
 from walkdown.registry import open_model
 from walkdown.sdk.aws import OWN_SERVICES, Aws
 from walkdown.types import Photo, Prediction, RunState, Verdict
+
+
+@pytest.fixture
+def aws_environment(monkeypatch: pytest.MonkeyPatch) -> Variables:
+    return nothing_else_of_aws(monkeypatch)
 
 
 def noise(width: int, height: int, seed: int = 1) -> Photo:
@@ -285,6 +290,9 @@ class TestStarting:
             assert model.stop().status == "stopped"
             status[0] = "TRAINING_FAILED"
             assert model.state().status == "failed"
+            stub.refusals.append(Refused("ConflictException", 409))
+            with pytest.raises(ModelError, match=r"is failed \(its service says TRAINING_FAILED"):
+                model.start()
 
     def test_a_server_without_such_a_model_is_told(self) -> None:
         with lookout() as stub:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from tests.models.conftest import Variables
+from tests.services.aws_environment import Variables, nothing_else_of_aws
 from tests.services.aws_stub import AwsStub, aws_stub
 from tests.services.cases_lookoutvision import segmented
 from tests.services.cases_rekognition import ANSWERS, ARN, PROJECT_ARN
@@ -27,6 +27,11 @@ DOCS = Path(__file__).parents[2] / "docs" / "models"
 PAGES = [DOCS / "rekognition.md", DOCS / "lookoutvision.md"]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 ADDRESS = "https://inspection.example.com"
+
+
+@pytest.fixture
+def aws_environment(monkeypatch: pytest.MonkeyPatch) -> Variables:
+    return nothing_else_of_aws(monkeypatch)
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from PIL import Image
-from tests.models.conftest import Variables
+from tests.services.aws_environment import Variables, nothing_else_of_aws
 from tests.services.aws_stub import AwsStub, Refused
 from tests.services.cases_rekognition import (
     ANSWERS,
@@ -37,6 +37,11 @@ from walkdown.types import Permission, Photo, Prediction, Verdict
 KINDS = sorted(CARDS)
 
 
+@pytest.fixture
+def aws_environment(monkeypatch: pytest.MonkeyPatch) -> Variables:
+    return nothing_else_of_aws(monkeypatch)
+
+
 def noise(width: int, height: int, seed: int = 1) -> Photo:
     rng = np.random.default_rng(seed)
     return photo_of(rng.integers(0, 256, (height, width, 3), np.uint8))
@@ -59,7 +64,7 @@ def asked(
 def test_it_keeps_to_what_every_model_must(case: str, aws_environment: Variables) -> None:
     photos = [noise(160, 120, seed) for seed in range(3)]
     with CASES[case]() as running:
-        aws_environment(dict(running.variables))
+        aws_environment(running.variables)
         model = open_model(running.artefact, label="cells@3")
         assert [(f.check, f.why) for f in examine(model, photos) if f.why] == []
 

@@ -178,8 +178,14 @@ class LookoutVision:
         try:
             said = str(self._called(method, **given).get("Status"))
         except AwsError as e:
-            if e.code != "ConflictException" or (now := self.state()).status not in wanted:
+            if e.code != "ConflictException":
                 raise
+            now = self.state()
+            if now.status not in wanted:
+                raise ModelError(
+                    f"{self._label} is {now.status} (its service says {now.said}), and can't be "
+                    f"started or stopped now; see: walkdown models status {self._label} ({e})"
+                ) from e
             return now
         return self._told_state(said, self._card.inference_units)
 
