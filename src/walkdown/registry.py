@@ -35,6 +35,7 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "change": ("walkdown.models.change:Change", None),
     "image_quality": ("walkdown.models.image_quality:ImageQuality", None),
     "fake_job": ("walkdown.models.fake_job:FakeJob", None),
+    "lookoutvision": ("walkdown.models.lookoutvision:LookoutVision", "aws"),
     "rekognition_labels": ("walkdown.models.rekognition.labels:Labels", "aws"),
     "rekognition_text": ("walkdown.models.rekognition.text:Text", "aws"),
     "rekognition_moderation": ("walkdown.models.rekognition.moderation:Moderation", "aws"),

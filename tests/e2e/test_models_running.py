@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.conftest import Desk
+from tests.services.aws_environment import nothing_else_of_aws
 from tests.services.aws_stub import AwsStub, Refused, aws_stub
 from tests.services.cases_rekognition import ARN, PROJECT_ARN
 
@@ -70,8 +71,7 @@ def stub(service: Service, monkeypatch: pytest.MonkeyPatch, desk: Desk) -> Itera
         "max_inference_units: 3\nrule: {forbidden: scratch}\n"
     )
     with aws_stub({("rekognition", name): answer for name, answer in answers.items()}) as stub:
-        for name, value in stub.variables().items():
-            monkeypatch.setenv(name, value)
+        nothing_else_of_aws(monkeypatch)(stub.variables())
         assert desk.run("models", "add", "parts", str(desk.folder / "card.yaml"))[0] == 0
         assert stub.calls == [], "adding a model asks nobody"
         yield stub
@@ -131,7 +131,12 @@ def test_one_that_can_not_be_started_is_told(desk: Desk, stub: AwsStub, service:
     stub.refusals.append(Refused("ResourceInUseException"))
     code, _, err = desk.run("models", "start", "parts")
     assert code == 1
+    assert "parts@1 is failed (its service says TRAINING_FAILED), and can't be started" in err
     assert "AWS says ResourceInUseException" in err
+    stub.refusals += [Refused("LimitExceededException")] * 6
+    code, _, err = desk.run("models", "start", "parts")
+    assert code == 1
+    assert "no more models or inference units running in eu-west-1; stop another" in err
 
 
 def test_a_version_that_is_gone_is_told(desk: Desk, stub: AwsStub) -> None:

@@ -71,3 +71,10 @@ def test_a_card_does_not_change() -> None:
     card = read({"endpoint": "a"})
     with pytest.raises(ValueError, match="frozen"):
         card.at_once = 9  # type: ignore[misc]
+
+
+def test_what_is_wrong_is_shown_without_secrets() -> None:
+    with pytest.raises(ArtefactError) as e:
+        read({"endpoint": "a", "at_once": "https://me:hush@example.com/?token=hush"})
+    assert "'at_once' must be a whole number (it is 'https://example.com/" in str(e.value)
+    assert "hush" not in str(e.value)

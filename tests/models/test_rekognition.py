@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from PIL import Image
-from tests.models.conftest import Variables
+from tests.services.aws_environment import Variables, nothing_else_of_aws
 from tests.services.aws_stub import AwsStub, Refused
 from tests.services.cases_rekognition import (
     ANSWERS,
@@ -37,6 +37,11 @@ from walkdown.types import Permission, Photo, Prediction, Verdict
 KINDS = sorted(CARDS)
 
 
+@pytest.fixture
+def aws_environment(monkeypatch: pytest.MonkeyPatch) -> Variables:
+    return nothing_else_of_aws(monkeypatch)
+
+
 def noise(width: int, height: int, seed: int = 1) -> Photo:
     rng = np.random.default_rng(seed)
     return photo_of(rng.integers(0, 256, (height, width, 3), np.uint8))
@@ -59,7 +64,7 @@ def asked(
 def test_it_keeps_to_what_every_model_must(case: str, aws_environment: Variables) -> None:
     photos = [noise(160, 120, seed) for seed in range(3)]
     with CASES[case]() as running:
-        aws_environment(dict(running.variables))
+        aws_environment(running.variables)
         model = open_model(running.artefact, label="cells@3")
         assert [(f.check, f.why) for f in examine(model, photos) if f.why] == []
 
@@ -101,6 +106,18 @@ def test_an_image_that_is_too_large_or_too_small_stays_within_the_limits(
     said, stub = asked(aws_environment, kind, photo=noise(200, 60))
     assert "200 x 60 px can't be sent" in str(said.error)
     assert stub.calls == [], "what the service would refuse is not sent"
+
+
+@pytest.mark.parametrize("kind", ["rekognition_labels", "rekognition_custom"])
+def test_a_file_of_too_many_bytes_is_made_smaller(kind: str, aws_environment: Variables) -> None:
+    out = io.BytesIO()
+    Image.fromarray(noise(1500, 1300).pixels).save(out, "PNG")
+    photo = decode(out.getvalue(), name="a", at_least_px=None, max_pixels=10**8)
+    _, stub = asked(aws_environment, kind, photo=photo)
+    sent = stub.calls[0].given["Image"]["Bytes"]
+    most = 4_000_000 if kind == "rekognition_custom" else 5_242_880
+    assert len(sent) <= most < len(out.getvalue())
+    assert Image.open(io.BytesIO(sent)).size == (1500, 1300)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -186,6 +203,12 @@ def test_a_role_needs_no_more_than_the_operation(kind: str) -> None:
     on = ARN if kind == "rekognition_custom" else "*"
     assert info.permissions == (Permission((f"rekognition:{ANSWERS[kind][0]}",), (on,)),)
     assert (info.kind, info.deterministic) == ("call", True)
+
+
+def test_the_functions_of_a_stack_bring_the_service_along() -> None:
+    from walkdown.aws.package import SERVICES
+
+    assert "rekognition" in SERVICES
 
 
 def test_opening_asks_nothing_and_loads_no_sdk() -> None:

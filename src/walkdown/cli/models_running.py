@@ -105,7 +105,7 @@ def _tell(told: Switch) -> None:
 
 def _warn_of_cost(told: Switch) -> None:
     state = told.state
-    if state is not None and state.status in ("starting", "running"):
+    if state is not None and state.usd_per_hour and state.status in ("starting", "running"):
         click.echo(
             f"while it runs it costs {_usd(state.usd_per_hour)} an hour, also when nobody asks; "
             f"stop it: walkdown models stop {told.label}"
@@ -113,7 +113,7 @@ def _warn_of_cost(told: Switch) -> None:
 
 
 def _warn_of_idling(told: Switch) -> None:
-    if told.state is not None and told.is_idle:
+    if told.state is not None and told.state.usd_per_hour and told.is_idle:
         since = f"since {told.used_at:%Y-%m-%d %H:%M} UTC" if told.used_at else "yet"
         click.echo(
             f"warning: no inspection of this workspace has asked {told.label} {since}, and it "

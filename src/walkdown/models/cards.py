@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from walkdown.complaints import complaints
 from walkdown.errors import ArtefactError
+from walkdown.sdk.aws import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ C = TypeVar("C", bound=Card)
 def read_card(kind: type[C], artefact: Artefact, *, label: str) -> C:
     """The card of an artefact, without what every artefact has.
 
-    Raises `ArtefactError` that says what is wrong with which key.
+    Raises `ArtefactError` that says what is wrong with which key, and shows no secret.
     """
     given = {key: value for key, value in artefact.card.items() if key not in _OURS}
     try:
@@ -38,7 +39,8 @@ def read_card(kind: type[C], artefact: Artefact, *, label: str) -> C:
     except ValidationError as e:
         where = f"the card of {label}"
         found = complaints(e, {}, where, allowed=lambda at: _allowed(kind, at), patterns={})
-        whole = [each.replace(f"{where}: the file: ", f"{where}: ", 1) for each in found]
+        # What is wrong is repeated, and may be an address with a password or a key.
+        whole = [shown(each.replace(f"{where}: the file: ", f"{where}: ", 1)) for each in found]
         raise ArtefactError("\n".join(whole)) from e
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from walkdown.errors import ModelError, NotFound
 from walkdown.imaging.encoding import Limits
 from walkdown.models.rekognition.service import (
-    MIB,
+    FOUR_MB,
     Answer,
     Look,
     Operation,
@@ -75,7 +75,7 @@ class CustomLabels(Look[CustomCard]):
     """
 
     operation = Operation(
-        "DetectCustomLabels", "detect_custom_labels", Limits(4 * MIB, 4096, 64), 0.0
+        "DetectCustomLabels", "detect_custom_labels", Limits(FOUR_MB, 4096, 64), 0.0
     )
     card_type = CustomCard
 
@@ -114,8 +114,14 @@ class CustomLabels(Look[CustomCard]):
         try:
             answer = self._called(method, ProjectVersionArn=self._card.project_version, **given)
         except AwsError as e:
-            if e.code not in _AS_IT_IS or (now := self.state()).status not in wanted:
+            if e.code not in _AS_IT_IS:
                 raise
+            now = self.state()
+            if now.status not in wanted:
+                raise ModelError(
+                    f"{self._label} is {now.status} (its service says {now.said}), and can't be "
+                    f"started or stopped now; see: walkdown models status {self._label} ({e})"
+                ) from e
             return now
         return self._told_state(str(answer.get("Status")), self._card.inference_units)
 
@@ -145,12 +151,17 @@ class CustomLabels(Look[CustomCard]):
         return {"ProjectVersionArn": self._card.project_version, "MinConfidence": least}
 
     def _told(self, error: AwsError) -> Exception:
-        if error.code != "ResourceNotReadyException":
-            return error
-        return ModelError(
-            f"{self._label} does not run in {self._where()}; start it: "
-            f"walkdown models start {self._label}"
-        )
+        if error.code == "ResourceNotReadyException":
+            return ModelError(
+                f"{self._label} does not run in {self._where()}; start it: "
+                f"walkdown models start {self._label}"
+            )
+        if error.code == "LimitExceededException":
+            return ModelError(
+                f"{self._label}: this account may have no more models or inference units running "
+                f"in {self._where()}; stop another (walkdown models status), or ask AWS for more"
+            )
+        return error
 
     def _judged(self, answer: Answer, photo: Photo) -> Prediction:
         seen = [

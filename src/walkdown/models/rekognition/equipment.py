@@ -8,7 +8,7 @@ from pydantic import Field
 
 from walkdown.imaging.encoding import Limits
 from walkdown.models.rekognition.service import (
-    MIB,
+    FOUR_MB,
     Answer,
     Look,
     Operation,
@@ -50,7 +50,7 @@ class Equipment(Look[EquipmentCard]):
     operation = Operation(
         "DetectProtectiveEquipment",
         "detect_protective_equipment",
-        Limits(4 * MIB, 4096, 64),
+        Limits(FOUR_MB, 4096, 64),
         0.001,
     )
     card_type = EquipmentCard

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from walkdown.imaging.encoding import Limits
 from walkdown.models.rekognition.service import (
-    MIB,
+    FIVE_MB,
     Answer,
     Look,
     Operation,
@@ -42,7 +42,7 @@ class FacesCard(ServiceCard):
 class Faces(Look[FacesCard]):
     """Faces with their boxes, judged by a rule over the label ``face``."""
 
-    operation = Operation("DetectFaces", "detect_faces", Limits(5 * MIB, 10_000, 80), 0.001)
+    operation = Operation("DetectFaces", "detect_faces", Limits(FIVE_MB, 10_000, 80), 0.001)
     card_type = FacesCard
 
     def _given(self) -> dict[str, Any]:

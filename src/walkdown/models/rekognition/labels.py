@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from walkdown.imaging.encoding import Limits
 from walkdown.models.cards import Card
 from walkdown.models.rekognition.service import (
-    MIB,
+    FIVE_MB,
     Answer,
     Look,
     Operation,
@@ -59,7 +59,7 @@ class LabelsCard(ServiceCard):
 class Labels(Look[LabelsCard]):
     """What DetectLabels sees, judged by a rule; a photograph below a minimum is unusable."""
 
-    operation = Operation("DetectLabels", "detect_labels", Limits(5 * MIB, 10_000, 80), USD_LABELS)
+    operation = Operation("DetectLabels", "detect_labels", Limits(FIVE_MB, 10_000, 80), USD_LABELS)
     card_type = LabelsCard
 
     def _list_price(self) -> float:

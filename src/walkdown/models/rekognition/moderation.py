@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from walkdown.imaging.encoding import Limits
 from walkdown.models.rekognition.service import (
-    MIB,
+    FIVE_MB,
     Answer,
     Look,
     Operation,
@@ -42,7 +42,7 @@ class Moderation(Look[ModerationCard]):
     """What DetectModerationLabels finds, by name and by group; it says not where."""
 
     operation = Operation(
-        "DetectModerationLabels", "detect_moderation_labels", Limits(5 * MIB, 10_000, 80), 0.001
+        "DetectModerationLabels", "detect_moderation_labels", Limits(FIVE_MB, 10_000, 80), 0.001
     )
     card_type = ModerationCard
     capabilities = frozenset({"verdict", "labels"})

@@ -99,7 +99,7 @@ def match(
 
     A text may run over lines; spaces do not count, since services part words differently. At most
     ``edits`` letters may differ, one in four, for it to count as misspelled. A regular expression
-    is searched for in each line.
+    is searched for in each line; where it matches no letter it matches nothing.
     """
     within = [tuple(word for word in line if _inside(word, wanted.inside)) for line in lines]
     if wanted.pattern is not None:
@@ -164,7 +164,7 @@ def _by_pattern(pattern: str, lines: list[Line], match_case: bool) -> Match | No
         Match("found", words)
         for line in lines
         for hit in re.finditer(pattern, " ".join(word.text for word in line), flags)
-        if (words := _touched(line, hit.start(), hit.end()))
+        if hit.group() and (words := _touched(line, hit.start(), hit.end()))
     ]
     return max(found, key=lambda each: each.confidence, default=None)
 

@@ -29,7 +29,10 @@ Answer = Mapping[str, Any]
 
 INPUT_PX: Final = 4096
 """Large JPEGs need no more pixels than this where they must be encoded anew."""
-MIB: Final = 1024 * 1024
+FIVE_MB: Final = 5 * 1024 * 1024
+"""As the service's description has it, in bytes."""
+FOUR_MB: Final = 4_000_000
+"""In words only: the smaller reading of it is taken."""
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
 
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from walkdown.imaging.encoding import Limits
 from walkdown.models.rekognition.reading import Line, Wanted, Word, match
 from walkdown.models.rekognition.service import (
-    MIB,
+    FIVE_MB,
     Answer,
     Look,
     Operation,
@@ -63,7 +63,7 @@ class TextCard(ServiceCard):
 class Text(Look[TextCard]):
     """What DetectText reads, against what is wanted; the words are told as a note."""
 
-    operation = Operation("DetectText", "detect_text", Limits(5 * MIB, 10_000, 80), 0.001)
+    operation = Operation("DetectText", "detect_text", Limits(FIVE_MB, 10_000, 80), 0.001)
     card_type = TextCard
 
     def _given(self) -> dict[str, Any]:

@@ -1,19 +1,18 @@
-"""Fixtures for models that ask services of AWS."""
+"""An environment that leads boto3 to what a test runs, and nowhere else."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-Variables = Callable[[dict[str, str]], None]
+Variables = Callable[[Mapping[str, str]], None]
 
 
-@pytest.fixture
-def aws_environment(monkeypatch: pytest.MonkeyPatch) -> Variables:
-    """Sets these variables and no others of AWS; retries do not wait."""
+def nothing_else_of_aws(monkeypatch: pytest.MonkeyPatch) -> Variables:
+    """Takes away all variables of AWS; returns what sets some. Retries do not wait."""
     from botocore.retries.standard import ExponentialBackoff
 
     def no_wait(self: Any, context: Any) -> float:
@@ -26,7 +25,7 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch) -> Variables:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
-    def put(variables: dict[str, str]) -> None:
+    def put(variables: Mapping[str, str]) -> None:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
 
