@@ -21,7 +21,8 @@ from walkdown.pipeline.keys import cache_key, heatmap_key, image_key
 from walkdown.pipeline.predictions import checked, failed
 from walkdown.pipeline.steps import Decision, StageCall, next_step
 from walkdown.runners.overlap import GROUP, HeatMapWriter, ahead, grouped
-from walkdown.types import Exif, ImageRef, Prediction, StageResult
+from walkdown.templates import place
+from walkdown.types import Exif, ImageRef, Prediction, StageResult, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from walkdown.pipeline.plan import Plan, Stage
     from walkdown.ports import Blobs, Model, Records, Source
     from walkdown.spec import OutputsSpec
-    from walkdown.types import Original
+    from walkdown.types import Original, Photo
 
 Cached = tuple[Prediction, str | None]
 
@@ -242,7 +243,18 @@ def _prepare(work: Work, hand: _InHand, at_least_px: int | None) -> None:
     if work.outputs.images:
         _keep(work.blobs, image_key(photo.content), hand.data)
     hand.reduction = _reduction(hand, at_least_px)
-    hand.prepared = prepared(photo, work.preparation)
+    hand.prepared = prepared(_assigned(work.plan, outcome, photo), work.preparation)
+
+
+def _assigned(plan: Plan, outcome: Outcome, photo: Photo) -> Photo:
+    """The photo with what is known of where it belongs; the same will be recorded of it."""
+    where = place(plan.asset, outcome.ref.relative)
+    return replace(
+        photo,
+        exif=outcome.exif,
+        asset=outcome.asset or where.asset,
+        viewpoint=outcome.viewpoint or where.viewpoint,
+    )
 
 
 def _keep(blobs: Blobs, key: str, data: bytes) -> None:
@@ -260,6 +272,7 @@ def _known(work: Work, outcomes: Sequence[Outcome]) -> dict[str, Cached]:
         for o in outcomes
         if o.content is not None
         for stage in work.plan.stages
+        if stage.model.remember
     }
     return work.records.cached(keys) if work.remember else {}
 
@@ -315,17 +328,27 @@ def _finish(
 ) -> None:
     """Store the heat map, then note the prediction; only a good and whole one is remembered.
 
-    One whose heat map was not wanted is not whole: another pipeline may want it.
+    One whose heat map was not wanted is not whole: another pipeline may want it. What depends on
+    more than the image, as its history, is asked again.
     """
     assert hand.outcome.content is not None  # noqa: S101 - a decoded image has been hashed
     heatmap = None
     if prediction.heatmap is not None and work.outputs.heatmaps:
-        heatmap = heatmap_key(hand.outcome.content, stage.model.digest, work.plan.prepare_digest)
+        heatmap = _heatmap_key(work, stage, hand.outcome)
         writing.put(heatmap, prediction.heatmap)
     bare = replace(prediction, heatmap=None)
     hand.outcome.stages.append(_result(stage, bare, heatmap, audited=hand.audited))
-    if bare.error is None and (heatmap or prediction.heatmap is None):
+    whole = heatmap or prediction.heatmap is None
+    if bare.error is None and whole and stage.model.remember:
         hand.outcome.cache.append((_key(work, stage, hand), bare, heatmap))
+
+
+def _heatmap_key(work: Work, stage: Stage, outcome: Outcome) -> str:
+    """That of a model that knows more than the image is this capture's alone."""
+    model = stage.model.digest
+    if not stage.model.remember:
+        model = digest_of(model, outcome.ref.capture_id)
+    return heatmap_key(outcome.content or "", model, work.plan.prepare_digest)
 
 
 def _key(work: Work, stage: Stage, hand: _InHand) -> str:
