@@ -27,6 +27,7 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "memory_bank": ("walkdown.models.memory_bank:MemoryBank", None),
     "fake": ("walkdown.models.fake:Fake", None),
     "template": ("walkdown.models.template:Template", None),
+    "ocr": ("walkdown.models.ocr:Ocr", "ocr"),
     "change": ("walkdown.models.change:Change", None),
     "image_quality": ("walkdown.models.image_quality:ImageQuality", None),
     "fake_job": ("walkdown.models.fake_job:FakeJob", None),
