@@ -119,6 +119,12 @@ def test_a_reader_that_breaks_fails_its_photograph_alone() -> None:
     assert found[1].error is None
 
 
+def test_what_is_very_long_and_thin_is_refused_before_it_fills_the_memory() -> None:
+    strip = from_array(np.zeros((40, 1000, 3), np.uint8))
+    assert "up to 12 times as long as wide, not 1000 x 40 px" in str(said(strip).error)
+    assert said(strip, region=[0.0, 0.0, 0.4, 1.0]).error is None
+
+
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ocr, "find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"pip install 'walkdown\[ocr\]'"):

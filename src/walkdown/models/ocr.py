@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 EXTRA: Final = "ocr"
 _PACKAGE: Final = "rapidocr"
+_MOST_SLENDER: Final = 12
+"""The reader enlarges the shorter side: of something long and thin it would make very much."""
 
 
 class OcrCard(TextRule):
@@ -78,6 +80,11 @@ class Ocr:
         if part is None:
             raise ModelError(f"{self._label}: the region lies outside of the photograph")
         x, y, across, down = part
+        if max(across, down) > _MOST_SLENDER * min(across, down):
+            raise ModelError(
+                f"{self._label} reads what is up to {_MOST_SLENDER} times as long as wide, not "
+                f"{across} x {down} px: give it a region"
+            )
         lines = self._read(photo.pixels[y : y + down, x : x + across])
         read = [_detected(line, (x, y), (width, height)) for line in lines]
         return judged_text(self._card, read, width_px=photo.width_px, height_px=photo.height_px)
