@@ -56,7 +56,12 @@ def moved(length: int) -> Callable[[Pixels], Pixels]:
 def exposed(stops: float) -> Callable[[Pixels], Pixels]:
     """Exposed by so many stops more, as a camera with the tone curve of sRGB has it."""
     gain = 2.0 ** (stops / 2.2)
-    return lambda pixels: np.clip(np.rint(pixels * gain), 0, 255).astype(np.uint8)
+
+    def spoil(pixels: Pixels) -> Pixels:
+        spoilt: Pixels = np.clip(np.rint(pixels * gain), 0, 255).astype(np.uint8)
+        return spoilt
+
+    return spoil
 
 
 def finger(pixels: Pixels) -> Pixels:
@@ -68,7 +73,8 @@ def finger(pixels: Pixels) -> Pixels:
 
 def tinted(pixels: Pixels) -> Pixels:
     """Under a lamp of another colour: red a quarter more, blue a quarter less."""
-    return np.clip(np.rint(pixels * (1.25, 1.0, 0.75)), 0, 255).astype(np.uint8)
+    tint: Pixels = np.clip(np.rint(pixels * (1.25, 1.0, 0.75)), 0, 255).astype(np.uint8)
+    return tint
 
 
 SPOILT: dict[str, Callable[[Pixels], Pixels]] = {

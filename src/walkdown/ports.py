@@ -189,6 +189,13 @@ class Predictions(Protocol):
         """
 
 
+class History(Protocol):
+    """What was recorded of an asset, for whoever compares its visits."""
+
+    def results_of_asset(self, asset: str, *, limit: int = 100) -> list[Result]:
+        """An asset's results, those recorded last first; an empty list for one never seen."""
+
+
 class Outbox(Protocol):
     """Messages that were written in the same transaction as what caused them."""
 

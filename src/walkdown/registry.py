@@ -32,6 +32,7 @@ BUILT_IN: dict[str, tuple[str, str | None]] = {
     "openvino": ("walkdown.models.graphs.openvino:OpenVinoModel", "openvino"),
     "fake": ("walkdown.models.fake:Fake", None),
     "template": ("walkdown.models.template:Template", None),
+    "ocr": ("walkdown.models.ocr:Ocr", "ocr"),
     "change": ("walkdown.models.change:Change", None),
     "image_quality": ("walkdown.models.image_quality:ImageQuality", None),
     "fake_job": ("walkdown.models.fake_job:FakeJob", None),

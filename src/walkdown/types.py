@@ -228,8 +228,9 @@ class ModelInfo:
     is the longest side the model looks at: the decoder may shrink an image to no less than that.
     ``threshold`` is the raw score from which on it sees an anomaly, where it has one to show.
     ``usd_per_image`` is what a service is expected to charge for a look. A model that is not
-    ``deterministic`` may say something else of the same image another time. ``permissions`` are
-    what it needs where it runs in AWS.
+    ``deterministic`` may say something else of the same image another time; with ``remember``, what
+    it said once is used again all the same, since it depends on nothing but the image.
+    ``permissions`` are what it needs where it runs in AWS.
     """
 
     label: str
@@ -241,6 +242,7 @@ class ModelInfo:
     capabilities: frozenset[Capability] = frozenset({"verdict"})
     usd_per_image: float = 0.0
     deterministic: bool = True
+    remember: bool = True
     permissions: tuple[Permission, ...] = ()
 
 

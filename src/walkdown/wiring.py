@@ -6,10 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from walkdown.app.context import App
+from walkdown.app.history import earlier
 from walkdown.app.reading import kept_copy
 from walkdown.clock import utc_now
 from walkdown.errors import SpecError, StoreError
-from walkdown.registry import open_model, open_step
+from walkdown.registry import Offers, open_model, open_step
 from walkdown.settings import environment, load_settings
 from walkdown.spec import EventBridgeAlertSpec, SmtpAlertSpec, SnsAlertSpec, WebhookAlertSpec
 from walkdown.stores.files import FileBlobs
@@ -18,13 +19,14 @@ from walkdown.stores.lake import Lake
 from walkdown.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from walkdown.models.artefact import Artefact
-    from walkdown.ports import Model, Notifier, Source
+    from walkdown.ports import History, Model, Notifier, Source
     from walkdown.settings import Effective
     from walkdown.spec import AlertSpec, SourceSpec
+    from walkdown.types import Result
 
 
 def open_workspace(folder: str | None = None, **given: object) -> App:
@@ -46,6 +48,7 @@ def build(effective: Effective) -> App:
     _make(home)
     store = SqliteStore(home / "records.sqlite", workspace=settings.workspace, clock=utc_now)
     blobs = FileBlobs(home / "blobs")
+    kept = partial(kept_copy, blobs=blobs)
     return App(
         home=home,
         place=str(home),
@@ -60,11 +63,11 @@ def build(effective: Effective) -> App:
         clock=utc_now,
         sources=_source,
         notifiers=partial(_notifier, env=environment()),
-        open_model=_model,
+        open_model=partial(_model, offers=_offers(store, kept)),
         open_step=open_step,
         origins=effective.origins,
         close=store.close,
-        original=partial(kept_copy, blobs=blobs),
+        original=kept,
     )
 
 
@@ -81,8 +84,12 @@ def _source(spec: SourceSpec) -> Source:
     return FolderSource(spec.paths, include=spec.include, exclude=spec.exclude)
 
 
-def _model(artefact: Artefact, label: str) -> Model:
-    return open_model(artefact, label=label)
+def _offers(history: History, read: Callable[[Result], bytes]) -> Offers:
+    return Offers(env=environment(), earlier=partial(earlier, history=history, read=read))
+
+
+def _model(artefact: Artefact, label: str, *, offers: Offers) -> Model:
+    return open_model(artefact, label=label, offers=offers)
 
 
 def _notifier(spec: AlertSpec, env: Mapping[str, str]) -> Notifier:

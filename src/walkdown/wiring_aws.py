@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from walkdown.app.context import App
+from walkdown.app.history import earlier
 from walkdown.clock import utc_now
 from walkdown.errors import NotFound
-from walkdown.registry import open_model, open_step
+from walkdown.registry import Offers, open_model, open_step
 from walkdown.runners.executions import StepFunctions
 from walkdown.sdk.aws import Aws, AwsError, explained
-from walkdown.settings import STACK, Stack
+from walkdown.settings import STACK, Stack, environment
 from walkdown.spec import Settings
 from walkdown.stores.athena import AthenaLake, Compaction
 from walkdown.stores.athena_queries import AthenaQueries
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from walkdown.models.artefact import Artefact
-    from walkdown.ports import Model, Notifier, Source, Versions
+    from walkdown.ports import History, Model, Notifier, Source, Versions
     from walkdown.settings import Effective
     from walkdown.spec import SourceSpec
     from walkdown.types import Result
@@ -114,6 +115,7 @@ def _build(stack: Stack, settings: Settings, *, home: Path, origins: Mapping[str
     s3 = aws().client("s3")
     store = _store(stack)
     own = channels(stack)
+    originals = S3Originals(s3)
     return App(
         home=home,
         place=f"{STACK}{stack.name}",
@@ -128,11 +130,11 @@ def _build(stack: Stack, settings: Settings, *, home: Path, origins: Mapping[str
         clock=utc_now,
         sources=_source,
         notifiers=lambda spec: own[spec.to],
-        open_model=_model,
+        open_model=partial(_model, offers=_offers(store, originals)),
         open_step=open_step,
         origins=origins,
         close=lambda: None,
-        original=partial(_original, S3Originals(s3)),
+        original=partial(_original, originals),
     )
 
 
@@ -176,8 +178,18 @@ def _source(spec: SourceSpec) -> Source:
     return S3Source(aws().client("s3"), spec.paths, include=spec.include, exclude=spec.exclude)
 
 
-def _model(artefact: Artefact, label: str) -> Model:
-    return open_model(artefact, label=label)
+def _offers(history: History, originals: S3Originals) -> Offers:
+    """Photographs of earlier visits are read as they lie in their bucket: a look may not list."""
+    read = partial(_unchanged, originals)
+    return Offers(env=environment(), earlier=partial(earlier, history=history, read=read))
+
+
+def _unchanged(originals: S3Originals, result: Result) -> bytes:
+    return originals.unchanged(result.uri, content=result.content)
+
+
+def _model(artefact: Artefact, label: str, *, offers: Offers) -> Model:
+    return open_model(artefact, label=label, offers=offers)
 
 
 def blobs(stack: Stack) -> S3Blobs:

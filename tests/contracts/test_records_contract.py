@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 import pytest
 
 from walkdown.errors import NotFound, StoreError
-from walkdown.ports import Outbox, Predictions, Records
+from walkdown.ports import History, Outbox, Predictions, Records
 from walkdown.stores.dynamodb import DynamoDbStore
 from walkdown.stores.sqlite import SqliteStore
 from walkdown.types import (
@@ -337,3 +337,13 @@ def test_one_of_many_threads_moves_a_finding(store: Store) -> None:
         thread.join()
     assert sorted(answers) == ["conflict"] * 7 + ["written"]
     assert len(list(store.results())) == 1
+
+
+def test_an_assets_results_come_newest_first(store: Store) -> None:
+    history = cast("History", store)
+    of_pole = [replace(result(f"c{at}"), asset="p\udcffole #1'") for at in range(5)]
+    other = [replace(result(f"o{at}"), asset="pole #2") for at in range(3)]
+    store.record("i1", [Entry(each) for each in (*of_pole, *other, result("none"))])
+    assert history.results_of_asset("p\udcffole #1'", limit=3) == of_pole[:1:-1]
+    assert history.results_of_asset("p\udcffole #1'") == of_pole[::-1]
+    assert history.results_of_asset("pole") == []

@@ -155,12 +155,16 @@ def test_what_is_ignored_does_not_count() -> None:
     assert model.predict([nothing])[0].labels == ("too small",)
 
 
+def clip(values: NDArray[np.floating[Any]]) -> Pixels:
+    clipped: Pixels = np.clip(values, 0, 255).astype(np.uint8)
+    return clipped
+
+
 def spoilt_light() -> dict[str, tuple[Pixels, str]]:
     pixels = scene(99)
     slope = np.linspace(0.4, 1.6, pixels.shape[1])[None, :, None]
     covered = pixels.copy()
     covered[:, :130] = (70, 20, 15)
-    clip = lambda values: np.clip(values, 0, 255).astype(np.uint8)  # noqa: E731
     return {
         "darker": (clip(pixels * 0.55), "too dark"),
         "warmer": (clip(pixels * np.array((1.3, 1.0, 0.7))), "other colours"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,3 +80,56 @@ def test_a_score_does_not_depend_on_the_other_models_of_a_pipeline() -> None:
     assert len(set(alone.values())) == 3
     assert raw_scores(*models) == alone
     assert raw_scores(*reversed(models)) == alone
+
+
+def test_heat_maps_of_what_depends_on_more_than_the_image_are_a_captures_own() -> None:
+    """Two files of the same bytes may come to other heat maps: neither may replace the other."""
+    model = Fake(fake_artefact(), label="fake@1")
+    info = replace(model.info, remember=False)
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "PNG")
+    source = MemorySource({"a.png": out.getvalue(), "b.png": out.getvalue()})
+    blobs = MemoryBlobs()
+    work = Work(
+        plan=make_plan(one_stage("fake"), {"fake": info}),
+        models={info.digest: model},
+        source=source,
+        blobs=blobs,
+        records=MemoryRecords(workspace="w"),
+        outputs=OutputsSpec(),
+        max_pixels=100,
+    )
+    outcomes = look(work, list(source.refs()))
+    assert len(list(blobs.list("heatmaps/"))) == 2
+    assert [outcome.cache for outcome in outcomes] == [[], []]
+
+
+class Placed:
+    """Says where the photographs that it is shown belong."""
+
+    info = ModelInfo("placed@1", "digest")
+
+    def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
+        return [
+            Prediction(Verdict.NORMAL, None, None, note=f"{photo.asset}, {photo.viewpoint}")
+            for photo in photos
+        ]
+
+
+def test_models_are_told_asset_and_viewpoint_as_they_will_be_recorded() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "PNG")
+    source = MemorySource({"pole/front/a.png": out.getvalue(), "b.png": out.getvalue()})
+    spec = one_stage("placed").model_copy(update={"asset": "{asset}/{view}/{name}"})
+    work = Work(
+        plan=make_plan(spec, {"placed": Placed.info}),
+        models={"digest": Placed()},
+        source=source,
+        blobs=MemoryBlobs(),
+        records=MemoryRecords(workspace="w"),
+        outputs=OutputsSpec(),
+        max_pixels=100,
+    )
+    outcomes = look(work, list(source.refs()))
+    said = {o.ref.relative: o.stages[0].prediction.note for o in outcomes}
+    assert said == {"pole/front/a.png": "pole, front", "b.png": "None, None"}

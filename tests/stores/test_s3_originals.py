@@ -49,3 +49,18 @@ def test_one_of_a_bucket_without_versions_is_found(moto_aws: Aws) -> None:
     ref = put(moto_aws, "a.jpg", b"one")
     originals = S3Originals(client)
     assert originals.read(ref.uri, capture_id=ref.capture_id, content=None) == b"one"
+
+
+def test_one_that_is_as_it_was_needs_no_listing(moto_aws: Aws) -> None:
+    client = moto_aws.client("s3")
+    client.create_bucket(
+        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    ref = put(moto_aws, "a b+ü.jpg", b"one")
+    originals = S3Originals(client)
+    content = hashlib.sha256(b"one").hexdigest()
+    assert originals.unchanged(ref.uri, content=content) == b"one"
+    put(moto_aws, "a b+ü.jpg", b"two")
+    for uri in (ref.uri, f"s3://{BUCKET}/gone.jpg", "file:///a.jpg"):
+        with pytest.raises(NotFound):
+            originals.unchanged(uri, content=content)

@@ -221,6 +221,7 @@ def _info_to_json(info: ModelInfo) -> Json:
         capabilities=sorted(info.capabilities),
         usd_per_image=info.usd_per_image,
         deterministic=info.deterministic,
+        remember=info.remember,
         permissions=[[list(each.actions), list(each.resources)] for each in info.permissions],
     )
 
@@ -240,6 +241,7 @@ def _info_from_json(value: object) -> ModelInfo:
         capabilities=frozenset(cast("tuple[Capability]", fields.texts("capabilities"))),
         usd_per_image=fields.maybe("usd_per_image", fields.number) or 0.0,
         deterministic=fields.maybe("deterministic", fields.flag) is not False,
+        remember=fields.maybe("remember", fields.flag) is not False,
         permissions=tuple(map(_permission, fields.many("permissions"))),
     )
 

@@ -169,7 +169,8 @@ def _sums(image: Grey) -> Grey:
     cells = image.reshape(height // CELL_PX, CELL_PX, width // CELL_PX, CELL_PX)
     each = cells.sum(axis=(1, 3), dtype=np.float64)
     whole = each[:-1, :-1] + each[:-1, 1:] + each[1:, :-1] + each[1:, 1:]
-    return whole.astype(np.float32)
+    sums: Grey = whole.astype(np.float32)
+    return sums
 
 
 def _cells(windows: Grey) -> Grey:
@@ -182,7 +183,8 @@ def _cells(windows: Grey) -> Grey:
             part = (slice(down, down + rows), slice(across, across + columns))
             total[part] += windows
             times[part] += 1
-    return total / times
+    means: Grey = (total / times).astype(np.float32)
+    return means
 
 
 def _moved(image: Grey, down: int, across: int) -> Grey:

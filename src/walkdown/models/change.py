@@ -1,7 +1,7 @@
 """What has changed on an asset since its earlier visit, seen from the same viewpoint.
 
-What it says depends on the history and not on the photograph alone, so it is not deterministic and
-no prediction of it is remembered.
+What it says depends on the history and not on the photograph alone, so no prediction of it is
+remembered.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from walkdown.models.differing import (
     scored,
     unusable,
 )
-from walkdown.types import ModelInfo, Prediction, Verdict
+from walkdown.types import ModelInfo, Permission, Prediction, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +35,10 @@ UNASSIGNED: Final = (
     "no earlier visit to compare with: the photograph belongs to no asset; give the pipeline an "
     "'asset' template"
 )
+_TABLE: Final = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/*-Table-*"
+_ASK_FOR_HISTORY: Final = Permission(("dynamodb:Query",), (f"{_TABLE}/index/listing",))
+"""The stack's table lists an asset's results; the photographs themselves may be read anyway."""
+
 _OTHER: Final = "the photograph of the earlier visit"
 
 
@@ -57,6 +61,8 @@ class Change:
             threshold=self._card.threshold,
             capabilities=frozenset({"verdict", "labels", "heat map"}),
             deterministic=False,
+            remember=False,
+            permissions=(_ASK_FOR_HISTORY,),
         )
 
     @property

@@ -124,7 +124,8 @@ def distance(one: str, other: str) -> int:
 
 def _expected(rule: TextRule, text: str, words: Sequence[_Word]) -> _Found:
     wanted = _plain(text, rule)
-    far, where = len(wanted), ()
+    far = len(wanted)
+    where: tuple[Detected, ...] = ()
     for run in _runs(words, len(text.split()) + 2):
         plain = _plain("".join(word.text for word in run), rule)
         # No nearer than by the difference of their lengths: most runs need no look.

@@ -222,7 +222,7 @@ def _prepare(work: Work, hand: _InHand, at_least_px: int | None) -> None:
     if work.outputs.images:
         _keep(work.blobs, image_key(photo.content), hand.data)
     image = facts_of(work.plan, outcome)
-    hand.taken = replace(photo, asset=image.asset, viewpoint=image.viewpoint)
+    hand.taken = replace(photo, exif=outcome.exif, asset=image.asset, viewpoint=image.viewpoint)
     hand.reduction = _reduction(hand, at_least_px)
     hand.prepared = prepared(hand.taken, work.preparation)
 
@@ -242,7 +242,7 @@ def _known(work: Work, outcomes: Sequence[Outcome]) -> dict[str, Cached]:
         for o in outcomes
         if o.content is not None
         for stage in work.plan.stages
-        if stage.regions is None
+        if stage.regions is None and stage.model.remember
     }
     return work.records.cached(keys) if work.remember else {}
 
@@ -270,7 +270,7 @@ def _seen(
 ) -> Iterator[tuple[_InHand, Seen | None]]:
     """What the model is to be asked about; None where its answer, or why not, is known already."""
     parts = {id(hand): _parts(stage, hand) for hand in group}
-    if stage.regions is not None and work.remember:
+    if stage.regions is not None and stage.model.remember and work.remember:
         # Which parts they are is known only now.
         known = work.records.cached([_key(work, stage, hand, parts[id(hand)]) for hand in group])
     for hand in group:
@@ -320,7 +320,8 @@ def _finish(
 ) -> None:
     """Store the heat map, then note the prediction; only a good and whole one is remembered.
 
-    One whose heat map was not wanted is not whole: another pipeline may want it.
+    One whose heat map was not wanted is not whole: another pipeline may want it. What depends on
+    more than the image, as its history, is asked again.
     """
     assert hand.outcome.content is not None  # noqa: S101 - a decoded image has been hashed
     key = _key_of(work, stage, hand, seen)
@@ -330,7 +331,8 @@ def _finish(
         writing.put(heatmap, prediction.heatmap)
     bare = replace(prediction, heatmap=None)
     _note(stage, hand, bare, heatmap)
-    if bare.error is None and (heatmap or prediction.heatmap is None):
+    whole = heatmap or prediction.heatmap is None
+    if bare.error is None and whole and stage.model.remember:
         hand.outcome.cache.append((key, bare, heatmap))
 
 
@@ -339,9 +341,12 @@ def _key_of(work: Work, stage: Stage, hand: _InHand, seen: Seen) -> str:
 
 
 def _key(work: Work, stage: Stage, hand: _InHand, parts: tuple[Box, ...] | None) -> str:
-    content = hand.outcome.content or ""
+    """What a model says that knows more than the image is this capture's alone."""
+    content, model = hand.outcome.content or "", stage.model.digest
     view = "" if parts is None else digest_of("parts", parts)[:32]
-    return cache_key(content, stage.model.digest, work.plan.prepare_digest, view=view)
+    if not stage.model.remember:
+        view = digest_of("capture", view, hand.outcome.ref.capture_id)[:32]
+    return cache_key(content, model, work.plan.prepare_digest, view=view)
 
 
 def _note(stage: Stage, hand: _InHand, prediction: Prediction, heatmap: str | None) -> None:

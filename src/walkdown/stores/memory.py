@@ -110,7 +110,7 @@ class MemoryBlobs:
 
 
 class MemoryRecords:
-    """All of one workspace (ports Records, Predictions, Outbox, Versions, Spending)."""
+    """All of one workspace (ports Records, Predictions, History, Outbox, Versions, Spending)."""
 
     def __init__(self, *, workspace: str) -> None:
         self._workspace = workspace
@@ -199,6 +199,12 @@ class MemoryRecords:
             wanted = all(some is None or result_id in some for some in (ids, listed, of_image))
             if wanted and batch_id in (None, batch):
                 yield result
+
+    def results_of_asset(self, asset: str, *, limit: int = 100) -> list[Result]:
+        """An asset's results, newest first."""
+        with self._lock:
+            stored = [result for result, _, _ in self._results.values()]
+        return [result for result in reversed(stored) if result.asset == asset][:limit]
 
     def findings(self, ids: Iterable[str] | None = None) -> dict[str, Finding]:
         """Findings by id; missing ids are left out."""

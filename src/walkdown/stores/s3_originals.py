@@ -6,12 +6,15 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from walkdown.errors import ImageError, NotFound
-from walkdown.sdk.aws import explained
+from walkdown.sdk.aws import AwsError, explained
 from walkdown.stores.s3_reading import S3Reader, s3_place, version_of
 from walkdown.types import ImageRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_GONE = frozenset({"NoSuchKey", "NoSuchBucket", "MethodNotAllowed", "404"})
 
 
 class S3Originals:
@@ -30,6 +33,26 @@ class S3Originals:
                 if content in (None, hashlib.sha256(data).hexdigest()):
                     return data
         raise NotFound(f"{uri} is not there any more as it was inspected")
+
+    def unchanged(self, uri: str, *, content: str | None) -> bytes:
+        """The bytes of an object as it is now, without asking for its versions.
+
+        Raises `NotFound` where it is gone, or has another sha256 by now.
+        """
+        try:
+            bucket, key = s3_place(uri)
+        except ValueError as error:
+            raise NotFound(str(error)) from error
+        try:
+            with explained(f"read {uri}"):
+                data = bytes(self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
+        except AwsError as error:
+            if error.code not in _GONE:
+                raise
+            raise NotFound(f"{uri} is not there any more") from error
+        if content != hashlib.sha256(data).hexdigest():
+            raise NotFound(f"{uri} is not there any more as it was inspected")
+        return data
 
     def _read(self, ref: ImageRef) -> bytes:
         try:

@@ -63,12 +63,18 @@ CREATE TABLE aliases (
     workspace TEXT NOT NULL, name TEXT NOT NULL, alias TEXT NOT NULL, version INTEGER NOT NULL,
     moved_at TEXT NOT NULL, PRIMARY KEY (workspace, name, alias)) WITHOUT ROWID;
 """
-# A table that came later, and changes none of the others.
-_LATER = """
+# What came later, and changes no table that was there.
+_LATER = (
+    """
 CREATE TABLE IF NOT EXISTS spending (
     workspace TEXT NOT NULL, pipeline TEXT NOT NULL, month TEXT NOT NULL, id TEXT NOT NULL,
     amount INTEGER NOT NULL, PRIMARY KEY (workspace, pipeline, id)) WITHOUT ROWID
-"""
+""",
+    """
+CREATE INDEX IF NOT EXISTS results_asset
+    ON results (workspace, json_extract(doc, '$.asset'), seq)
+""",
+)
 
 
 class Database:
@@ -162,7 +168,7 @@ class Database:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         self._switch_to_wal(connection)
         if self._version(connection) == SCHEMA_VERSION:
-            connection.execute(_LATER)
+            _later(connection)
             return
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -170,7 +176,7 @@ class Database:
             if self._version(connection) == 0:
                 for statement in _TABLES.split(";"):
                     connection.execute(statement)
-                connection.execute(_LATER)
+                _later(connection)
                 connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             connection.execute("COMMIT")
         except BaseException:
@@ -210,6 +216,11 @@ class Database:
             raise StoreError(
                 f"{self._path}: {error.object!r} is not Unicode text and cannot be a name here"
             ) from error
+
+
+def _later(connection: sqlite3.Connection) -> None:
+    for statement in _LATER:
+        connection.execute(statement)
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

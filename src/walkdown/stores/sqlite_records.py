@@ -130,6 +130,16 @@ class SqliteRecords:
             for (doc,) in connection.execute(sql, _values(where)):
                 yield result_from_json(loads(doc))
 
+    def results_of_asset(self, asset: str, *, limit: int = 100) -> list[Result]:
+        """An asset's results, newest first, found by an index over their documents."""
+        sql = (
+            "SELECT doc FROM results WHERE workspace = ? "
+            "AND json_extract(doc, '$.asset') = CAST(? AS TEXT) ORDER BY seq DESC LIMIT ?"
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(sql, (self._workspace, _as_bytes(asset), limit)).fetchall()
+        return [result_from_json(loads(doc)) for (doc,) in rows]
+
     def findings(self, ids: Iterable[str] | None = None) -> dict[str, Finding]:
         """Findings by id; missing ids are left out."""
         rows = self._picked("SELECT id, doc FROM findings WHERE workspace = ?", "id", ids)
