@@ -146,6 +146,8 @@ def _read(card: GraphCard, graph: Graph, files: Mapping[str, bytes]) -> tuple[Fr
     said = _tried(graph, given)
     if recognised is not None:
         return given, anomalib.Anomalib(recognised, said)
+    if isinstance(card, DetectionCard):
+        return given, Detecting(card, said, files, graph.metadata, given.size)
     return given, _task(card, said, files, graph.metadata)
 
 
@@ -156,9 +158,7 @@ def _task(
         return Classifying(card, said, files, metadata)
     if isinstance(card, SegmentationCard):
         return Segmenting(card, said, files, metadata)
-    if isinstance(card, AnomalyCard):
-        return Oddities(card, said)
-    return Detecting(cast("DetectionCard", card), said, files, metadata)
+    return Oddities(cast("AnomalyCard", card), said)
 
 
 def _tried(graph: Graph, given: Frame) -> Arrays:
