@@ -6,6 +6,7 @@ They have the shapes and names of what exporters write, and answers that can be 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -52,7 +53,7 @@ class Making:
         self.brightness = self.do("ReduceMean", values, axes=[1], keepdims=1)
         """(N, 1, H, W): 0 for black to 1 for white."""
 
-    def do(self, what: str, *inputs: str, domain: str = "", **attributes: object) -> str:
+    def do(self, what: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node; its output's name."""
         name = f"{what}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(what, inputs, [name], domain=domain, **attributes))

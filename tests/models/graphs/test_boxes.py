@@ -18,7 +18,7 @@ boxes = st.lists(
 limits = st.sampled_from([0.1, 0.45, 0.9])
 
 
-def arrays(given_: list[tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def arrays(given_: list[tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     table = np.array(given_, np.float32).reshape(-1, 6)
     placed = table[:, :4].copy()
     placed[:, 2:] += placed[:, :2]

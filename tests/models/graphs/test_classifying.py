@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from tests.models.graphs.opening import grey, opened, said
@@ -10,7 +12,11 @@ from tests.services import graphs
 from walkdown.errors import ArtefactError
 from walkdown.types import Verdict
 
-CARD = {"task": "classification", "labels": ["dark", "bright"], "anomalies": ["bright"]}
+CARD: dict[str, Any] = {
+    "task": "classification",
+    "labels": ["dark", "bright"],
+    "anomalies": ["bright"],
+}
 
 
 @pytest.mark.parametrize("softmax", [False, True])
@@ -90,7 +96,7 @@ def test_labels_come_from_a_file_or_from_the_graph() -> None:
     ],
 )
 def test_what_is_wrong_with_a_card_is_said_when_it_is_opened(
-    card: dict[str, object], words: str
+    card: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ArtefactError) as raised:
         opened(graphs.classifier(), task="classification", **card)

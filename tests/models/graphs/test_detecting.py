@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from tests.models.graphs.opening import dark, opened, said
@@ -90,7 +92,7 @@ def test_a_rule_says_what_must_be_there() -> None:
         ({"layout": "yolov8"}, "layout"),
     ],
 )
-def test_what_does_not_fit_is_said_when_it_is_opened(card: dict[str, object], words: str) -> None:
+def test_what_does_not_fit_is_said_when_it_is_opened(card: dict[str, Any], words: str) -> None:
     with pytest.raises(ArtefactError) as raised:
         opened(graphs.detector("v8"), task="detection", **card)
     assert words in str(raised.value)

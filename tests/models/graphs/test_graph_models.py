@@ -18,7 +18,7 @@ from walkdown.errors import ArtefactError, MissingExtra
 from walkdown.models.artefact import pack
 from walkdown.registry import open_model
 
-CARD = {"task": "anomaly", "threshold": 0.5, "range": [0, 1]}
+CARD: dict[str, Any] = {"task": "anomaly", "threshold": 0.5, "range": [0, 1]}
 KINDS = ["onnx", "openvino"]
 
 
@@ -108,9 +108,7 @@ def test_what_can_not_be_opened_says_why(
 
 
 def test_an_operator_that_openvino_does_not_know_is_said() -> None:
-    with pytest.raises(
-        ArtefactError, match=r"No conversion rule found for operations: acme\.Wonder; export"
-    ):
+    with pytest.raises(ArtefactError, match=r"No conversion rule found .*: acme\.Wonder; export"):
         opened(strange(), "openvino", **CARD)
 
 

@@ -30,7 +30,7 @@ def test_values_are_scaled_shifted_and_in_the_order_of_channels() -> None:
     assert image.shape == (1, 3, 8, 16)
     assert image.dtype == np.float32
     assert image[0, :, 0, 0].tolist() == pytest.approx([1.0, 0.4, 0.0])
-    card = {"colour": "bgr", "mean": [0.1, 0.2, 0.3], "std": 0.5}
+    card: dict[str, Any] = {"colour": "bgr", "mean": [0.1, 0.2, 0.3], "std": 0.5}
     turned = framed((1, 3, 8, 16), **card).image(photo)
     assert turned[0, :, 0, 0].tolist() == pytest.approx([-0.2, 0.4, 1.4])
     whole = framed((1, 3, 8, 16), scale=1, mean=[1, 2, 3]).image(photo)
@@ -40,7 +40,8 @@ def test_values_are_scaled_shifted_and_in_the_order_of_channels() -> None:
 def test_layout_kind_and_channels_are_the_graphs() -> None:
     photo = photo_of(plain((200, 100, 50)))
     last = framed((None, 8, 16, 3), "uint8").image(photo)
-    assert (last.shape, last.dtype) == ((1, 8, 16, 3), np.uint8)
+    assert last.shape == (1, 8, 16, 3)
+    assert last.dtype == np.uint8
     assert last[0, 0, 0].tolist() == [200, 100, 50]
     half = framed((1, 3, 8, 16), "float16").image(photo)
     assert half.dtype == np.float16

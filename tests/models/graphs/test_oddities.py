@@ -14,7 +14,7 @@ from walkdown.errors import ArtefactError
 from walkdown.models.graphs.oddities import Reading
 from walkdown.types import Verdict
 
-CARD = {"task": "anomaly", "threshold": 0.6, "range": [0, 1]}
+CARD: dict[str, Any] = {"task": "anomaly", "threshold": 0.6, "range": [0, 1]}
 PATCH = (100, 60, 80, 60)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from tests.models.graphs.opening import dark, opened, said
@@ -10,7 +12,11 @@ from tests.services import graphs
 from walkdown.errors import ArtefactError
 from walkdown.types import Verdict
 
-CARD = {"task": "segmentation", "labels": ["dark", "bright"], "anomalies": ["bright"]}
+CARD: dict[str, Any] = {
+    "task": "segmentation",
+    "labels": ["dark", "bright"],
+    "anomalies": ["bright"],
+}
 FORMS = ["logits", "probabilities", "classes", "nhwc"]
 PATCH = (100, 60, 80, 60)
 
@@ -108,7 +114,7 @@ def test_the_threshold_is_where_a_score_is_a_half() -> None:
         ({**CARD, "output": "logits"}, "no output 'logits'"),
     ],
 )
-def test_what_does_not_fit_is_said_when_it_is_opened(card: dict[str, object], words: str) -> None:
+def test_what_does_not_fit_is_said_when_it_is_opened(card: dict[str, Any], words: str) -> None:
     with pytest.raises(ArtefactError) as raised:
         opened(graphs.segmenter(), **card)
     assert words in str(raised.value)
