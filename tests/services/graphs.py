@@ -204,12 +204,17 @@ def detector(layout: str, *, copies: int = 40, other: bool = False, **given: obj
 
 
 def keeping_weights_in(graph: bytes, location: str) -> tuple[bytes, bytes]:
-    """A graph whose constants lie in a file of that name, and the file."""
+    """A graph whose constants lie in a file of that name, and the file.
+
+    Those that say shapes stay: exporters leave what is small where it is.
+    """
     model = onnx.load_from_string(graph)
     data = bytearray()
     for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.INT64:
+            continue
         raw = numpy_helper.to_array(tensor).tobytes()
-        for name in ("raw_data", "float_data", "int64_data"):
+        for name in ("raw_data", "float_data"):
             tensor.ClearField(name)
         tensor.data_location = TensorProto.EXTERNAL
         for key, value in (("location", location), ("offset", len(data)), ("length", len(raw))):

@@ -55,6 +55,11 @@ def test_a_map_comes_back_whole(
     assert inside.size >= 1
 
 
+def test_a_letterbox_is_in_the_middle() -> None:
+    assert placed("letterbox", (100, 200), (640, 640)).at == (160, 0, 320, 640)
+    assert placed("letterbox", (200, 100), (640, 640)).at == (0, 160, 640, 320)
+
+
 def test_bars_are_cut_off_a_map() -> None:
     grid = np.full((64, 64), 9.0, np.float32)
     grid[16:48] = 1.0
