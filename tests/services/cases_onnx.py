@@ -1,14 +1,11 @@
-"""Graphs of every task, opened by onnxruntime and by OpenVINO: nothing runs beside them."""
+"""Graphs of every task, opened by onnxruntime: nothing runs beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import openvino as ov
 from tests.services import graphs
 from tests.services.cases import Case, Running
 
@@ -33,18 +30,9 @@ CARDS: dict[str, tuple[dict[str, Any], bytes]] = {
 }
 
 
-def converted(graph: bytes, scratch: str) -> dict[str, bytes]:
-    """The same graph as OpenVINO keeps it."""
-    folder = Path(scratch)
-    ov.save_model(
-        ov.Core().read_model(model=graph, weights=b""),
-        folder / "model.xml",
-        compress_to_fp16=False,
-    )
-    return {name: (folder / name).read_bytes() for name in ("model.xml", "model.bin")}
+def case(kind: str, card: Mapping[str, Any], files: Mapping[str, bytes]) -> Case:
+    """A model that needs nothing but its artefact."""
 
-
-def _case(kind: str, card: Mapping[str, Any], files: Mapping[str, bytes]) -> Case:
     @contextmanager
     def running() -> Iterator[Running]:
         yield Running(pack(kind, card, files))
@@ -52,16 +40,7 @@ def _case(kind: str, card: Mapping[str, Any], files: Mapping[str, bytes]) -> Cas
     return running
 
 
-def _cases() -> dict[str, Case]:
-    found = {}
-    for name, (card, graph) in CARDS.items():
-        found[f"onnx, {name}"] = _case("onnx", card, {"model.onnx": graph})
-        with TemporaryDirectory() as scratch:
-            files = converted(graph, scratch)
-        # What an exporter wrote into ONNX is not carried over to OpenVINO's files.
-        more = {"labels": ["bolt", "crack"]} if card.get("task") == "detection" else {}
-        found[f"openvino, {name}"] = _case("openvino", {**card, **more}, files)
-    return found
-
-
-CASES: dict[str, Case] = _cases()
+CASES: dict[str, Case] = {
+    f"onnx, {name}": case("onnx", card, {"model.onnx": graph})
+    for name, (card, graph) in CARDS.items()
+}

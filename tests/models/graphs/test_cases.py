@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.services.cases_onnx import CARDS, CASES
+from tests.services import cases_onnx, cases_openvino
+from tests.services.cases_onnx import CARDS
 
 from walkdown.models.conformance import CHECKS, examine, photo_of
 from walkdown.registry import open_model
 from walkdown.types import Photo
+
+CASES = {**cases_onnx.CASES, **cases_openvino.CASES}
 
 
 def patch(grey: int, *, at: tuple[int, int, int, int] = (60, 40, 80, 60)) -> Photo:

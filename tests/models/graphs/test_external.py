@@ -90,6 +90,27 @@ def test_a_file_in_the_current_folder_is_none_of_the_models(
         open_model(pack(kind, CARD, {"model.onnx": graph}), label="m@1")
 
 
+@pytest.mark.parametrize("before", [b"", b"\n\x00", b"\n\x01\n"])
+def test_an_onnx_that_is_called_xml_is_none(
+    before: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenVINO goes by what is in a file; what is put before is a field that readers skip."""
+    graph, data = graphs.keeping_weights_in(graphs.anomaly(), "weights.bin")
+    (tmp_path / "weights.bin").write_bytes(data)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArtefactError, match=r"model\.xml is no XML"):
+        open_model(
+            pack("openvino", CARD, {"model.xml": before + graph, "model.bin": b""}), label="m@1"
+        )
+
+
+def test_the_runtimes_own_format_is_refused() -> None:
+    """It could be made to look like ONNX without any weights in files."""
+    rest = b"\x00" * 100
+    with pytest.raises(ArtefactError, match="onnxruntime's own format"):
+        locations(b"\x0a\x66\x00\x00ORTM" + rest)
+
+
 def test_a_dot_before_a_name_is_the_same_folder() -> None:
     graph, data = graphs.keeping_weights_in(graphs.anomaly(), "./weights.bin")
     assert beside(graph, {"weights.bin": data}) == {"./weights.bin": data}

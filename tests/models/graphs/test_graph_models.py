@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.models.graphs.opening import grey, opened
 from tests.services import graphs
-from tests.services.cases_onnx import converted
+from tests.services.cases_openvino import converted
 
 from walkdown import registry
 from walkdown.errors import ArtefactError, MissingExtra
@@ -34,9 +33,9 @@ def sums_in_another_order() -> bytes:
     return made.bytes({"map": value})
 
 
-def test_both_runtimes_agree_to_one_in_a_hundred_thousand(tmp_path: Path) -> None:
+def test_both_runtimes_agree_to_one_in_a_hundred_thousand() -> None:
     graph, rng = sums_in_another_order(), np.random.default_rng(1)
-    files = converted(graph, str(tmp_path))
+    files = converted(graph)
     models = [
         open_model(pack("onnx", CARD, {"model.onnx": graph}), label="m@1"),
         open_model(pack("openvino", CARD, {"model.onnx": graph}), label="m@1"),
@@ -134,6 +133,14 @@ def test_a_graph_that_gives_no_numbers_fails_its_image_alone() -> None:
     said = model.predict([grey(250), grey(10), grey(250)])
     assert [each.error is None for each in said] == [True, False, True]
     assert "no number" in str(said[1].error)
+
+
+def test_a_graph_that_never_gives_numbers_is_not_opened() -> None:
+    made = graphs.Making()
+    mean = made.shaped(made.do("ReduceMean", made.brightness, axes=[1, 2, 3], keepdims=1), -1, 1)
+    graph = made.bytes({"out": made.do("Log", made.times(mean, -1.0))})
+    with pytest.raises(ArtefactError, match=r"m@1: its graph answered with what is no number"):
+        opened(graph, task="classification", labels="odd")
 
 
 def test_the_extra_is_named_where_openvino_is_not_installed(

@@ -125,6 +125,11 @@ def test_older_exports_are_read_by_their_metadata() -> None:
     assert model.info.threshold == 0.4
 
 
+def test_a_threshold_is_said_once() -> None:
+    with pytest.raises(ArtefactError, match=r"its card gives a threshold, and its metadata\.json"):
+        opened(older(), files=metadata(), threshold=0.3)
+
+
 def test_the_oldest_name_their_normalisation() -> None:
     steps = [
         {"__class_fullname__": "Resize", "height": 128},

@@ -63,6 +63,11 @@ def recognise(card: AnomalibCard, given: Sequence[Slot], files: Mapping[str, byt
             map=MAP if MAP in names else None,
         )
         return Recognised(made, LABEL in names and SCORE in names)
+    if METADATA in files and card.threshold is not None:
+        raise ArtefactError(
+            f"its card gives a threshold, and its {METADATA} another: leave out one of them, or "
+            "say task: anomaly, whose thresholds are raw scores"
+        )
     if METADATA in files:
         return Recognised(_of_metadata(card, files[METADATA]), is_labelled=False)
     raise ArtefactError(

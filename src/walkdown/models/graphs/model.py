@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
-from walkdown.errors import ArtefactError, WalkdownError
+from walkdown.errors import ArtefactError, ModelError, WalkdownError
 from walkdown.models.cards import read_card
 from walkdown.models.graphs import anomalib
 from walkdown.models.graphs.card import (
@@ -55,7 +55,7 @@ class GraphModel:
             name = _file(card, artefact.files, self.suffixes)
             self._graph = self.opened(name, artefact.files)
             self._frame, self._task = _read(card, self._graph, artefact.files)
-        except ArtefactError as e:
+        except ModelError as e:
             raise ArtefactError(f"model {label}: {e}") from e
         self._info = ModelInfo(
             label,

@@ -74,6 +74,9 @@ def _read(name: str, files: Mapping[str, bytes]) -> Any:
     weights = b""
     if name.endswith(".xml"):
         beside = re.sub(r"xml$", "bin", name)
+        if not files[name].startswith(b"<"):
+            # OpenVINO goes by what is in a file: it would read an ONNX, and files that it names.
+            raise ArtefactError(f"{name} is no XML; convert the model again")
         if beside not in files:
             raise ArtefactError(f"its weights are missing: list {beside} under 'files' as well")
         weights = files[beside]
