@@ -125,6 +125,27 @@ def test_older_exports_are_read_by_their_metadata() -> None:
     assert model.info.threshold == 0.4
 
 
+def test_later_ones_say_it_of_scores_and_of_maps() -> None:
+    """With the score that some models give beside the map, by a name that nobody chose."""
+    made = graphs.Making(name="input")
+    score = made.do("ReduceMax", made.brightness, axes=[1, 2, 3], keepdims=0)
+    graph = made.bytes({"output": made.times(made.brightness, 9.0), "1423": score})
+    ranges = {"pred_scores.min": 0.2, "pred_scores.max": 0.8, "anomaly_maps.min": 0.0,
+              "anomaly_maps.max": 9.0}  # fmt: skip
+    known = {"image_threshold": 0.5, "pixel_threshold": 4.5, **ranges}
+    found = said(graph, grey(178), files={"metadata.json": json.dumps(known).encode()})
+    assert found.raw_score == pytest.approx(178 / 255, abs=1e-4)
+    assert found.score == pytest.approx(0.5 + 0.5 * (178 / 255 - 0.5) / 0.3, abs=1e-3)
+    assert found.heatmap is not None
+    assert found.heatmap.grid.max() == pytest.approx(178 / 255, abs=1e-3)
+
+
+def test_metadata_without_a_range_has_a_threshold_still() -> None:
+    files = {"metadata.json": b'{"image_threshold": 0.4}'}
+    assert said(older(), grey(90), files=files).verdict is Verdict.NORMAL
+    assert said(older(), grey(110), files=files).verdict is Verdict.ANOMALY
+
+
 def test_a_threshold_is_said_once() -> None:
     with pytest.raises(ArtefactError, match=r"its card gives a threshold, and its metadata\.json"):
         opened(older(), files=metadata(), threshold=0.3)
@@ -145,9 +166,10 @@ def test_the_oldest_name_their_normalisation() -> None:
     ("files", "words"),
     [
         ({}, "Say task: classification, detection, segmentation or anomaly"),
-        ({"metadata.json": b"{}"}, "lacks image_threshold, min or max"),
-        ({"metadata.json": b"[1"}, "lacks image_threshold, min or max"),
-        (metadata(max=float("nan")), "no number"),
+        ({"metadata.json": b"{}"}, "has no image_threshold"),
+        ({"metadata.json": b"[1"}, "has no image_threshold"),
+        (metadata(max=float("nan")), "numbers that make no sense"),
+        (metadata(image_threshold=-1, min=None), "numbers that make no sense"),
     ],
 )
 def test_a_card_without_a_task_is_for_anomalib_alone(files: dict[str, bytes], words: str) -> None:
