@@ -116,9 +116,6 @@ def _of_metadata(card: AnomalibCard, data: bytes) -> AnomalyCard:
         found = json.loads(data)
         image = float(found["image_threshold"])
         place = float(found.get("pixel_threshold", image))
-        bounds = [
-            _bounds(found, *each) for each in ((image, "pred_scores"), (place, "anomaly_maps"))
-        ]
         return AnomalyCard(
             task="anomaly",
             graph=card.graph,
