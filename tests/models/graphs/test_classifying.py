@@ -61,11 +61,26 @@ def test_with_sigmoid_each_class_is_for_itself() -> None:
     assert found.labels == ("crack", "rust")
 
 
+def test_probabilities_of_classes_that_do_not_exclude_each_other_are_said_to_be() -> None:
+    made = graphs.Making()
+    mean = made.shaped(made.do("ReduceMean", made.brightness, axes=[1, 2, 3], keepdims=1), -1, 1)
+    graph = made.bytes({"p": made.do("Concat", mean, made.times(mean, 0.9), axis=1)})
+    card: dict[str, Any] = {"task": "classification", "labels": ["a", "b"], "anomalies": ["a", "b"]}
+    with pytest.raises(ArtefactError, match="say activation: none"):
+        opened(graph, **card)
+    found = said(graph, grey(204), **card, activation="none")
+    assert found.raw_score == pytest.approx(0.8, abs=1e-4)  # of one of them, not of both
+    assert found.labels == ("a", "b")
+
+
 def test_one_class_needs_no_list_of_anomalies() -> None:
     made = graphs.Making()
     mean = made.do("ReduceMean", made.brightness, axes=[1, 2, 3], keepdims=1)
     graph = made.bytes({"p": made.shaped(mean, 1, 1)})
-    found = said(graph, grey(204), task="classification", labels="bright")
+    card = {"task": "classification", "labels": "bright"}
+    with pytest.raises(ArtefactError, match="say activation: none"):
+        opened(graph, **card)  # a number between 0 and 1 may be a logit
+    found = said(graph, grey(204), **card, activation="none")
     assert (found.verdict, found.labels) == (Verdict.ANOMALY, ("bright",))
     assert found.raw_score == pytest.approx(0.8, abs=1e-4)
 
@@ -76,7 +91,7 @@ def test_labels_come_from_a_file_or_from_the_graph() -> None:
     assert said(graphs.classifier(), grey(250), **card, files=files).labels == ("shiny",)
     made = graphs.Making()
     mean = made.shaped(made.do("ReduceMean", made.brightness, axes=[1, 2, 3], keepdims=1), -1, 1)
-    both = made.do("Concat", made.plus(mean, -0.5), mean, axis=1)
+    both = made.do("Concat", made.plus(mean, -0.9), mean, axis=1)
     graph = made.bytes({"out": both}, metadata={"names": "{1: 'shiny', 0: 'dull'}"})
     assert said(graph, grey(250), **card).labels == ("shiny",)
 
