@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from walkdown.models.memory_bank import Session
+    from walkdown.models.graphs.session import Session
     from walkdown.models.whole import Whole
     from walkdown.training import graph
     from walkdown.training.choosing import Candidate, Choice

@@ -21,6 +21,9 @@ from walkdown.app.specs import pipeline_of
 from walkdown.app.training import train
 from walkdown.cli.progress import Silent
 from walkdown.models import memory_bank
+from walkdown.models.graphs.session import Session, open_graph
+from walkdown.training import judging
+from walkdown.training import memory_bank as training
 from walkdown.wiring import open_workspace
 
 if TYPE_CHECKING:
@@ -79,7 +82,7 @@ class Laps:
 class _Timed:
     """A session whose runs are counted."""
 
-    def __init__(self, session: memory_bank.Session, laps: Laps) -> None:
+    def __init__(self, session: Session, laps: Laps) -> None:
         self.run = laps.wrap(NETWORK, session.run)
 
 
@@ -91,12 +94,12 @@ def instrument(laps: Laps) -> None:
             *way, name = path.split(".")
             owner = functools.reduce(getattr, way, importlib.import_module(module))
             setattr(owner, name, laps.wrap(step, getattr(owner, name)))
-    opened = memory_bank.open_graph
 
-    def open_graph(graph: bytes, **options: Any) -> _Timed:
-        return _Timed(opened(graph, **options), laps)
+    def timed(graph: bytes, **options: Any) -> _Timed:
+        return _Timed(open_graph(graph, **options), laps)
 
-    memory_bank.open_graph = open_graph
+    for opening in (memory_bank, judging, training):
+        opening.open_graph = timed  # type: ignore[attr-defined]
 
 
 def main() -> None:

@@ -6,7 +6,18 @@ import sys
 
 import pytest
 
-HEAVY = {"numpy", "onnxruntime", "onnx", "PIL", "boto3", "duckdb", "pydantic", "rich", "yaml"}
+HEAVY = {
+    "numpy",
+    "onnxruntime",
+    "openvino",
+    "onnx",
+    "PIL",
+    "boto3",
+    "duckdb",
+    "pydantic",
+    "rich",
+    "yaml",
+}
 
 
 def loaded_by(statement: str) -> set[str]:

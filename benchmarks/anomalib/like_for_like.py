@@ -22,7 +22,7 @@ from walkdown.evaluate.metrics import auroc
 from walkdown.imaging.decode import decode
 from walkdown.imaging.resize import resize
 from walkdown.memory import peak_mib
-from walkdown.models import memory_bank
+from walkdown.models.graphs.session import open_graph
 from walkdown.parallel import ordered_map
 from walkdown.training import backbones, graph
 from walkdown.training.judging import Banks
@@ -74,7 +74,7 @@ def build(
 
 def _opened(graph_bytes: bytes, output: str, size_px: int) -> Callable[[Path], NDArray[np.float32]]:
     """From a file to an output of the graph; cells come with it, as a peer's map does."""
-    session = memory_bank.open_graph(graph_bytes, threads=1)
+    session = open_graph(graph_bytes, threads=1)
     outputs = [output] if output == "patches" else [output, "cells"]
 
     def run(file: Path) -> NDArray[np.float32]:

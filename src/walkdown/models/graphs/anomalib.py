@@ -5,8 +5,8 @@ Its exports of version 2 name their outputs after its `InferenceBatch`: ``pred_s
 Resizing and normalisation are part of the graph, which takes RGB values of 0 to 1.
 
 Those of version 1 and before have one output, a map or a score, and beside them a ``metadata.json``
-with the thresholds, and ``min`` and ``max`` of the map. Those of version 0 leave the normalisation
-to their user, and name it there.
+with the thresholds, and the lowest and highest values that were seen. Those of version 0 leave the
+normalisation to their user, and name it there.
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ def recognise(card: AnomalibCard, given: Sequence[Slot], files: Mapping[str, byt
             map=MAP if MAP in names else None,
         )
         return Recognised(made, LABEL in names and SCORE in names)
+    if METADATA in files and card.threshold is not None:
+        raise ArtefactError(
+            f"its card gives a threshold, and its {METADATA} another: leave out one of them, or "
+            "say task: anomaly, whose thresholds are raw scores"
+        )
     if METADATA in files:
         return Recognised(_of_metadata(card, files[METADATA]), is_labelled=False)
     raise ArtefactError(
@@ -109,27 +114,37 @@ class Anomalib(Oddities):
 def _of_metadata(card: AnomalibCard, data: bytes) -> AnomalyCard:
     try:
         found = json.loads(data)
-        image, low, high = (float(found[key]) for key in ("image_threshold", "min", "max"))
+        image = float(found["image_threshold"])
         place = float(found.get("pixel_threshold", image))
+        return AnomalyCard(
+            task="anomaly",
+            graph=card.graph,
+            input=_normalised(card.input, found),
+            threshold=image,
+            range=_bounds(found, image, "pred_scores"),
+            map_threshold=place,
+            map_range=_bounds(found, place, "anomaly_maps"),
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise ArtefactError(
-            f"its {METADATA} lacks image_threshold, min or max ({e}); say task: anomaly and a "
-            "threshold in its card"
+            f"its {METADATA} has no image_threshold, or numbers that make no sense; say task: "
+            "anomaly and a threshold in its card"
         ) from e
-    if not all(map(math.isfinite, (image, place, low, high))):
-        raise ArtefactError(f"its {METADATA} holds a threshold or range that is no number")
-    # What was seen in validation may all lie on one side of a threshold.
-    wide = max(high - low, 1e-6)
-    low = min(low, image - wide / 2, place - wide / 2)
-    high = max(high, image + wide / 2, place + wide / 2)
-    return AnomalyCard(
-        task="anomaly",
-        graph=card.graph,
-        input=_normalised(card.input, found),
-        threshold=image,
-        map_threshold=place,
-        range=(low, high),
-    )
+
+
+def _bounds(metadata: Mapping[str, Any], threshold: float, what: str) -> tuple[float, float] | None:
+    """What values lay within in validation, where it says so; wide enough for the threshold.
+
+    Later ones of version 1 say it of scores and of maps, those before of both together.
+    """
+    said = [metadata.get(f"{what}.{end}", metadata.get(end)) for end in ("min", "max")]
+    if None in said:
+        return None
+    low, high = map(float, said)
+    if not all(map(math.isfinite, (threshold, low, high))):
+        raise ValueError("no number")
+    half = max(high - low, 1e-6) / 2
+    return min(low, threshold - half), max(high, threshold + half)
 
 
 def _normalised(given: InputCard, metadata: Mapping[str, Any]) -> InputCard:

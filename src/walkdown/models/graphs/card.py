@@ -109,25 +109,38 @@ class DetectionCard(GraphCard):
         return self
 
 
+Range = tuple[float, float]
+
+
 class AnomalyCard(GraphCard):
-    """A map of how odd each place is, a score, or both. ``range`` is what raw scores lie within."""
+    """A map of how odd each place is, a score, or both. ``range`` is what raw scores lie within.
+
+    What is not said of the map is as it is of the score.
+    """
 
     task: Literal["anomaly"]
     threshold: float
+    range: Range | None = None
     map_threshold: float | None = None
-    range: tuple[float, float] | None = None
+    map_range: Range | None = None
     score: str | None = None
     map: str | None = None
 
+    @property
+    def of_places(self) -> tuple[float, Range | None]:
+        """Threshold and range of the map's values."""
+        threshold = self.threshold if self.map_threshold is None else self.map_threshold
+        return threshold, self.map_range or self.range
+
     @model_validator(mode="after")
     def _makes_sense(self) -> AnomalyCard:
-        both = [t for t in (self.threshold, self.map_threshold) if t is not None]
-        if self.range is None and min(both) <= 0:
-            raise ValueError(
-                "has a threshold of 0 or less: say within which 'range' raw scores lie"
-            )
-        if self.range is not None and not all(self.range[0] < t < self.range[1] for t in both):
-            raise ValueError("must have its thresholds within its 'range'")
+        for threshold, bounds in ((self.threshold, self.range), self.of_places):
+            if bounds is None and threshold <= 0:
+                raise ValueError(
+                    "has a threshold of 0 or less: say within which 'range' raw scores lie"
+                )
+            if bounds is not None and not bounds[0] < threshold < bounds[1]:
+                raise ValueError("must have its thresholds within its 'range'")
         return self
 
 

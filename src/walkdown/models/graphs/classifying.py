@@ -50,7 +50,7 @@ class Classifying:
             )
         self._activation = card.activation or outputs.guessed(values, axis=0)
         self._excluding = self._activation == "softmax" or (
-            self._activation == "none" and outputs.guessed(values, axis=0) == "none"
+            self._activation == "none" and outputs.are_shares(values, axis=0)
         )
 
     def read(self, said: Arrays, where: Placement, photo: Photo) -> Prediction:

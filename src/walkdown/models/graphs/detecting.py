@@ -44,9 +44,10 @@ class Detecting:
         said: Arrays,
         files: Mapping[str, bytes],
         metadata: Mapping[str, str],
+        size: tuple[int, int],
     ) -> None:
         self._labels = labels(card.labels, files, metadata)
-        self._layout, self._output = layout_of(card, said, len(self._labels))
+        self._layout, self._output = layout_of(card, said, count=len(self._labels), size=size)
         self._activation = card.activation
         self._overlap = card.overlap
         self._rule = card.rule or Rule(

@@ -28,11 +28,16 @@ _BELOW: Mapping[str, Mapping[int, str]] = {
 }
 """Message -> field -> message: every way from a model to what is said of a file (an entry)."""
 
+_OTHER_FORMAT = b"ORTM"
+"""What a file says at its fifth byte that onnxruntime would not read as ONNX."""
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def locations(graph: bytes) -> frozenset[str]:
     """The names of all files that tensors of a graph lie in. Raises `ArtefactError`."""
+    if graph[4:8] == _OTHER_FORMAT:
+        raise ArtefactError("it is of onnxruntime's own format, not ONNX; use the ONNX it is from")
     found = set()
     pending = [("model", memoryview(graph))]
     try:

@@ -46,14 +46,21 @@ class Candidates:
     classes: NDArray[np.intp]
 
 
-def layout_of(card: DetectionCard, said: Arrays, count: int) -> tuple[Layout, str]:
-    """The layout and its output's name, by the card or by the shapes. Raises `ArtefactError`."""
+def layout_of(card: DetectionCard, said: Arrays, *, count: int, size: Size) -> tuple[Layout, str]:
+    """The layout and its output's name, by the card or by what the graph gave.
+
+    Raises `ArtefactError`.
+    """
     if card.layout == "detr" or (card.layout is None and {LOGITS, BOXES} <= said.keys()):
         _check_detr(said, count)
         return "detr", LOGITS
     name = outputs.chosen(said, card.output, lambda value: value.ndim == 3 and len(value) == 1)
-    shape = said[name].shape[1:]
-    fitting = [way for way, fits in _FITS.items() if fits(shape, count)]
+    rows, columns = said[name].shape[1:]
+    fitting = [way for way, fits in _FITS.items() if fits(rows, columns, count)]
+    if "v5" in fitting and rows == sum(w * h for w, h, _ in _grids(size)):
+        # Centres on their grids reach over the image; those within their cells do not.
+        is_within = np.abs(outputs.numbers(said[name])[0, :, :2]).max() < min(size) / 4
+        fitting = ["yolox", "v5"] if is_within else ["v5", "yolox"]
     if card.layout is not None and card.layout in fitting:
         return card.layout, name
     if card.layout is None and fitting:
@@ -105,7 +112,7 @@ def _detr(
 
 def _on_grids(value: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
     """Centres from within their cells, sizes from their logarithms, by the stride of each."""
-    cells = [(size[0] // stride, size[1] // stride, stride) for stride in STRIDES]
+    cells = _grids(size)
     starts = np.concatenate(
         [np.stack(np.meshgrid(range(w), range(h)), axis=-1).reshape(-1, 2) for w, h, _ in cells]
     )
@@ -114,6 +121,11 @@ def _on_grids(value: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
     found[:, :2] = (value[:, :2] + starts) * strides
     found[:, 2:4] = np.exp(value[:, 2:4].clip(-20.0, 20.0)) * strides
     return found
+
+
+def _grids(size: Size) -> list[tuple[int, int, int]]:
+    """Columns, rows and stride of each."""
+    return [(size[0] // stride, size[1] // stride, stride) for stride in STRIDES]
 
 
 def _check_detr(said: Arrays, count: int) -> None:
@@ -125,11 +137,9 @@ def _check_detr(said: Arrays, count: int) -> None:
         )
 
 
-_FITS: Mapping[Layout, Callable[[tuple[int, ...], int], bool]] = {
-    "v8": lambda shape, count: (shape[0] == 4 + count) != (shape[1] == 4 + count),
-    "end_to_end": lambda shape, count: shape[1] == 6 and shape[0] <= END_TO_END_ROWS,
-    "v5": lambda shape, count: shape[1] == 5 + count,
-    "yolox": lambda shape, count: shape[1] == 5 + count,
+_FITS: Mapping[Layout, Callable[[int, int, int], bool]] = {
+    "end_to_end": lambda rows, columns, count: columns == 6 and rows <= END_TO_END_ROWS,
+    "v8": lambda rows, columns, count: (rows == 4 + count) != (columns == 4 + count),
+    "v5": lambda rows, columns, count: columns == 5 + count,
 }
-"""By (rows, columns) and the number of labels; the first that fits is taken. Of `v5` and `yolox`,
-whose shapes are the same, `v5` is."""
+"""By rows, columns and the number of labels; of several that fit, the first is taken."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
-from walkdown.errors import ArtefactError, WalkdownError
+from walkdown.errors import ArtefactError, ModelError, WalkdownError
 from walkdown.models.cards import read_card
 from walkdown.models.graphs import anomalib
 from walkdown.models.graphs.card import (
@@ -55,7 +55,7 @@ class GraphModel:
             name = _file(card, artefact.files, self.suffixes)
             self._graph = self.opened(name, artefact.files)
             self._frame, self._task = _read(card, self._graph, artefact.files)
-        except ArtefactError as e:
+        except ModelError as e:
             raise ArtefactError(f"model {label}: {e}") from e
         self._info = ModelInfo(
             label,
@@ -146,6 +146,8 @@ def _read(card: GraphCard, graph: Graph, files: Mapping[str, bytes]) -> tuple[Fr
     said = _tried(graph, given)
     if recognised is not None:
         return given, anomalib.Anomalib(recognised, said)
+    if isinstance(card, DetectionCard):
+        return given, Detecting(card, said, files, graph.metadata, given.size)
     return given, _task(card, said, files, graph.metadata)
 
 
@@ -156,9 +158,7 @@ def _task(
         return Classifying(card, said, files, metadata)
     if isinstance(card, SegmentationCard):
         return Segmenting(card, said, files, metadata)
-    if isinstance(card, AnomalyCard):
-        return Oddities(card, said)
-    return Detecting(cast("DetectionCard", card), said, files, metadata)
+    return Oddities(cast("AnomalyCard", card), said)
 
 
 def _tried(graph: Graph, given: Frame) -> Arrays:

@@ -61,9 +61,7 @@ class Oddities:
         self._map, self._score = _found(card, said)
         self.threshold: float = card.threshold
         self._image = Reading(card.threshold, card.range)
-        self._place = Reading(
-            card.threshold if card.map_threshold is None else card.map_threshold, card.range
-        )
+        self._place = Reading(*card.of_places)
         self.capabilities: frozenset[Capability] = (
             frozenset({"verdict", "boxes", "heat map"}) if self._map else frozenset({"verdict"})
         )

@@ -44,8 +44,8 @@ class OpenVinoGraph:
             self._compiled: Any = ov.Core().compile_model(model, "CPU", options)
         except RuntimeError as e:
             raise ArtefactError(f"its graph can't be compiled: {_short(e)}") from e
-        self.inputs = _slots(self._compiled.inputs, "input")
-        self.outputs = _slots(self._compiled.outputs, "output")
+        # Compiling may give a value the names of what led to it as well.
+        self.inputs, self.outputs = _slots(model.inputs, "input"), _slots(model.outputs, "output")
         self._idle: SimpleQueue[Any] = SimpleQueue()
 
     def run(self, image: NDArray[np.generic]) -> Arrays:
@@ -74,6 +74,9 @@ def _read(name: str, files: Mapping[str, bytes]) -> Any:
     weights = b""
     if name.endswith(".xml"):
         beside = re.sub(r"xml$", "bin", name)
+        if not files[name].startswith(b"<"):
+            # OpenVINO goes by what is in a file: it would read an ONNX, and files that it names.
+            raise ArtefactError(f"{name} is no XML; convert the model again")
         if beside not in files:
             raise ArtefactError(f"its weights are missing: list {beside} under 'files' as well")
         weights = files[beside]
@@ -99,6 +102,10 @@ def _slots(ports: Any, what: str) -> tuple[Slot, ...]:
 
 
 def _short(error: Exception) -> str:
-    """The last line that says something: those before are places in OpenVINO's own code."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:SHOWN]
+    """What OpenVINO says, without the places in its own code that it begins with."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    unknown = [line for line in lines if line.startswith("-- No conversion rule found")]
+    if unknown:
+        return f"{unknown[0][3:]}; export it without operators of its own"[:SHOWN]
+    said = [line for line in lines if line and not line.startswith(("Exception from", "Check"))]
+    return " ".join(said)[:SHOWN] or type(error).__name__

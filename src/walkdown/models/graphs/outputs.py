@@ -22,6 +22,10 @@ NEARLY = 1e-3
 """By how much probabilities may leave 0..1, and their sum 1: float16 is as coarse as that."""
 
 
+MAP = 100
+"""So many values within 0..1 are not there by chance."""
+
+
 class Task(Protocol):
     """What is made of a graph's outputs."""
 
@@ -93,13 +97,23 @@ def activated(
 def guessed(values: NDArray[np.float32], *, axis: int) -> Activation:
     """What turns a graph's values into probabilities, from what it says of some image.
 
-    Those that are between 0 and 1 and whose sum is 1 are there already: logits would be so by
-    chance only.
+    What leaves 0..1 is none yet; classes whose sum is 1 are, and so is a whole map within 0..1.
+    Logits would be so by chance only. Raises `ArtefactError` for what may be either.
     """
-    if values.shape[axis] == 1:
-        return "none" if are_probabilities(values) else "sigmoid"
-    is_whole = np.abs(values.sum(axis=axis) - 1.0).max() <= NEARLY
-    return "none" if are_probabilities(values) and is_whole else "softmax"
+    if not are_probabilities(values):
+        return "sigmoid" if values.shape[axis] == 1 else "softmax"
+    is_map = values.shape[axis] == 1 and values.size >= MAP
+    if is_map or (values.shape[axis] > 1 and are_shares(values, axis=axis)):
+        return "none"
+    raise ArtefactError(
+        "its graph's values lie between 0 and 1, which may be probabilities or not: say "
+        "activation: none in its card for probabilities, else softmax or sigmoid"
+    )
+
+
+def are_shares(values: NDArray[np.float32], *, axis: int) -> bool:
+    """Whether the sum along an axis is 1 everywhere: classes exclude each other."""
+    return bool(np.abs(values.sum(axis=axis) - 1.0).max() <= NEARLY)
 
 
 def are_probabilities(values: NDArray[np.float32]) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Arrays = dict[str, NDArray[np.generic]]
+    Arrays = Mapping[str, NDArray[np.generic]]
 
 NUMPY_NAMES: Final = {
     "float": "float32",

@@ -39,6 +39,11 @@ def open_graph(
     # Image sizes vary: a plan per size costs memory and is not reused.
     options.enable_mem_pattern = False
     if weights:
+        if not hasattr(options, "add_external_initializers_from_files_in_memory"):
+            raise ArtefactError(
+                "the model keeps its weights in files of their own, which this onnxruntime can't "
+                "be given: pip install --upgrade onnxruntime"
+            )
         options.add_external_initializers_from_files_in_memory(
             list(weights), list(weights.values()), [len(data) for data in weights.values()]
         )
