@@ -82,8 +82,8 @@ def populations(
 ) -> list[Drawn]:
     """So many populations of so many images, with a share of labelled anomalies."""
     chances = _chances(pool, share)
-    as_seen = [one.result if one.flagged else one.audited for one in pool]
-    as_passed = [one.unseen for one in pool]
+    as_seen = [_own(one.result if one.flagged else one.audited) for one in pool]
+    as_passed = [_own(one.unseen) for one in pool]
     found = []
     for number in range(count):
         rng = np.random.default_rng((number, images, len(pool)))
@@ -99,6 +99,11 @@ def populations(
         (audit,) = audits.found()
         found.append(_drawn(audit, missed / (flagged + missed), *in_sample))
     return found
+
+
+def _own(result: Result) -> Result:
+    """Of a file that is a copy of no other, however often it is drawn."""
+    return replace(result, content=None)
 
 
 def _chances(pool: Sequence[Looked], share: float | None) -> list[float] | None:

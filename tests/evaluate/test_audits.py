@@ -121,6 +121,15 @@ def test_people_s_labels_are_another_truth_beside_it() -> None:
     assert replace(audit, labelled=None) == without
 
 
+def test_copies_of_a_file_count_once() -> None:
+    """They are drawn together: counted twice, they would look like twice as large a sample."""
+    labels = {f"content-{name}": True for name in "ace"}
+    (once,) = audits_of(labelled_cascade(), labels=labels)
+    copies = [replace(one, key=ResultKey("w", "copy", "p")) for one in labelled_cascade()]
+    assert audits_of([*labelled_cascade(), *copies], labels=labels) == [once]
+    assert (once.flagged, once.passed, once.audited) == (2, 4, 2)
+
+
 def test_where_no_anomaly_is_labelled_nothing_is_said_of_any() -> None:
     (audit,) = audits_of(labelled_cascade(), labels={"capture-a": False})
     assert audit.labelled == Labelled()

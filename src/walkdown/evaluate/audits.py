@@ -7,8 +7,11 @@ have labelled images, what they say is another truth, and is counted beside it.
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from walkdown.evaluate.draws import marked_interval
 from walkdown.evaluate.intervals import share_interval
@@ -114,6 +117,7 @@ class Audit:
 class Audits:
     """Adds up audits over results, in any order.
 
+    Exact copies of a file count once: they are drawn together, so that a second one tells nothing.
     ``labels`` are what people say, by capture or by content: whether an image shows an anomaly.
     ``usd_per_look`` is what a look of each stage should cost, for those whose predictions do not
     say what they did cost.
@@ -128,7 +132,9 @@ class Audits:
         self._labels = labels
         self._expected = usd_per_look or {}
         self._seen: dict[str, Audit] = {}
-        self._whole = 0
+        self._all = array("q")
+        self._nameless = 0
+        self._counted: set[str] = set()
         self._paid: dict[str, tuple[int, float]] = {}
         self._anomalies = self._missed = 0
         self._shown: dict[str, int] = {}
@@ -138,8 +144,9 @@ class Audits:
         counted = [each for each in result.stages if each.beside is None]
         if result.verdict is None or any(each.prediction.error for each in counted):
             return
-        self._whole += 1
         wrong = self._is_labelled_anomaly(result)
+        if not self._is_new(result, wrong=wrong):
+            return
         self._anomalies += wrong
         self._missed += wrong and result.verdict is not Verdict.ANOMALY
         for each in counted:
@@ -153,6 +160,20 @@ class Audits:
                 audit.flagged_anomalies += anomaly
                 self._shown[each.stage] = self._shown.get(each.stage, 0) + wrong
             self._pay(each.stage, each.prediction.cost_usd)
+
+    def _is_new(self, result: Result, *, wrong: bool) -> bool:
+        """Whether there is more to count of it than that it is there.
+
+        Of most images there is not; of these, 8 bytes of each are kept until the end.
+        """
+        if result.content is None:
+            self._nameless += 1
+            return True
+        self._all.append(hash(result.content))
+        if (len(result.stages) < 2 and not wrong) or result.content in self._counted:
+            return False
+        self._counted.add(result.content)
+        return True
 
     def _is_labelled_anomaly(self, result: Result) -> bool:
         """By its capture, which is more than its content: what is right in one place may not be."""
@@ -169,8 +190,9 @@ class Audits:
     def found(self) -> list[Audit]:
         """Those of stages that have audited anything."""
         audits = [audit for audit in self._seen.values() if audit.audited]
+        whole = self._nameless + len(np.unique(np.asarray(self._all)))
         for audit in audits:
-            audit.passed = self._whole - audit.flagged
+            audit.passed = whole - audit.flagged
             looks, paid = self._paid.get(audit.stage, (0, 0.0))
             audit.usd_per_look = paid / looks if looks else self._expected.get(audit.stage, 0.0)
             if self._labels is not None:
