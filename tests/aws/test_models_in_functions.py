@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.aws.emulator.functions import RUNTIME
 from tests.aws.emulator.handle import Handle
-from tests.aws.workshop import RUNTIME, bucket, role
+from tests.aws.workshop import bucket, role
 from tests.services.all_cases import all_cases
 from tests.services.cases import Running
 

@@ -19,7 +19,7 @@ def priced(name: str, usd: float | None) -> Result:
 
 
 def test_what_services_charged_is_added_up_but_for_what_was_done_before() -> None:
-    summary = Summary()
+    summary = Summary({})
     for name, usd in (("a", 0.25), ("b", 0.5), ("c", None)):
         summary.add(Line("done", priced(name, usd)))
     summary.add(Line("skipped", priced("d", 8.0)))

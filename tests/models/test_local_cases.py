@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +14,9 @@ from walkdown.app.synthetic import photograph
 from walkdown.imaging.decode import decode
 from walkdown.models.artefact import pack
 from walkdown.models.conformance import CHECKS, examine
+from walkdown.ports import Model
 from walkdown.registry import Offers, open_model
-from walkdown.types import Photo
+from walkdown.types import Photo, Prediction
 
 
 @pytest.mark.parametrize("name", list(CASES))
@@ -51,10 +53,10 @@ def test_so_does_a_model_that_finds_an_earlier_visit() -> None:
 class _Steady:
     """A model that says of itself that it is deterministic, so that it is held to it."""
 
-    def __init__(self, model: object) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
-        self.info = replace(model.info, deterministic=True)  # type: ignore[attr-defined]
+        self.info = replace(model.info, deterministic=True)
 
-    def predict(self, photos: list[Photo]) -> object:
+    def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
         assert all(isinstance(each.pixels, np.ndarray) for each in photos)
-        return self._model.predict(photos)  # type: ignore[attr-defined]
+        return self._model.predict(photos)

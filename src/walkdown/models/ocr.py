@@ -114,7 +114,7 @@ def _open(look_px: int) -> Read:
     engine = RapidOCR(params=said)
 
     def read(part: NDArray[np.uint8]) -> list[Line]:
-        found = engine(np.ascontiguousarray(part[..., ::-1]))
+        found: Any = engine(np.ascontiguousarray(part[..., ::-1]))
         if found.txts is None or found.boxes is None:
             return []
         return list(zip(found.txts, map(float, found.scores), found.boxes, strict=True))
