@@ -26,6 +26,7 @@ GROUP = "walkdown.models"
 BUILT_IN: dict[str, tuple[str, str | None]] = {
     "memory_bank": ("walkdown.models.memory_bank:MemoryBank", None),
     "bedrock": ("walkdown.models.bedrock.model:Bedrock", "aws"),
+    "http": ("walkdown.models.http.model:HttpModel", "http"),
     "fake": ("walkdown.models.fake:Fake", None),
     "fake_job": ("walkdown.models.fake_job:FakeJob", None),
 }

@@ -9,7 +9,7 @@ from walkdown.app.context import App
 from walkdown.app.reading import kept_copy
 from walkdown.clock import utc_now
 from walkdown.errors import SpecError, StoreError
-from walkdown.registry import open_model
+from walkdown.registry import Offers, open_model
 from walkdown.settings import environment, load_settings
 from walkdown.spec import EventBridgeAlertSpec, SmtpAlertSpec, SnsAlertSpec, WebhookAlertSpec
 from walkdown.stores.files import FileBlobs
@@ -80,7 +80,7 @@ def _source(spec: SourceSpec) -> Source:
 
 
 def _model(artefact: Artefact, label: str) -> Model:
-    return open_model(artefact, label=label)
+    return open_model(artefact, label=label, offers=Offers(env=environment()))
 
 
 def _notifier(spec: AlertSpec, env: Mapping[str, str]) -> Notifier:

@@ -15,10 +15,10 @@ from uuid import uuid4
 from walkdown.app.context import App
 from walkdown.clock import utc_now
 from walkdown.errors import NotFound
-from walkdown.registry import open_model
+from walkdown.registry import Offers, open_model
 from walkdown.runners.executions import StepFunctions
 from walkdown.sdk.aws import Aws, AwsError, explained
-from walkdown.settings import STACK, Stack
+from walkdown.settings import STACK, Stack, environment
 from walkdown.spec import Settings
 from walkdown.stores.athena import AthenaLake, Compaction
 from walkdown.stores.athena_queries import AthenaQueries
@@ -175,7 +175,7 @@ def _source(spec: SourceSpec) -> Source:
 
 
 def _model(artefact: Artefact, label: str) -> Model:
-    return open_model(artefact, label=label)
+    return open_model(artefact, label=label, offers=Offers(env=environment()))
 
 
 def blobs(stack: Stack) -> S3Blobs:
