@@ -14,10 +14,11 @@ from tests.services.aws_stub import AwsStub, Refused, aws_stub
 from tests.services.cases_http import CASES
 from tests.services.http_stub import Asked, Says, Service, certificate_in, http_stub, says
 
-from walkdown.errors import ArtefactError
+from walkdown.errors import ArtefactError, ModelError
 from walkdown.models.artefact import pack
 from walkdown.models.conformance import examine, photo_of
 from walkdown.models.http.card import HttpCard
+from walkdown.models.http.secrets import Secret
 from walkdown.registry import Offers, open_model
 from walkdown.types import Photo, Prediction, Verdict
 
@@ -250,6 +251,18 @@ def test_a_secret_of_json_has_a_key(service: Service, aws: AwsStub, vault: Vault
         said = look(service.url, token_secret=ARN, secret_key=key)
         assert f"no JSON with the key '{key}'" in str(said.error)
         assert "s3cret" not in str(said.error)
+    given = {"url": service.url, "output": OUTPUT, "token_secret": ARN, "secret_key": "gone"}
+    with pytest.raises(ModelError) as raised:
+        Secret(HttpCard.model_validate(given), {}).header()
+    cause = raised.value.__cause__ or not raised.value.__suppress_context__
+    assert not cause, "an error of JSON has the document, which is the secret"
+
+
+def test_a_secret_of_aws_for_a_header_of_its_own_is_sent_as_it_is(
+    service: Service, aws: AwsStub
+) -> None:
+    look(service.url, token_secret=ARN, header="X-Api-Key")
+    assert service.asked[0].headers["X-Api-Key"] == "s3cret"
 
 
 def test_a_secret_that_may_not_be_read_is_told(service: Service, aws: AwsStub) -> None:

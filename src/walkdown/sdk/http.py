@@ -165,7 +165,6 @@ class Http:
         except BaseException:
             response.close()
             raise
-        response.release_conn()
         return bytes(data)
 
     @property
