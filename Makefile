@@ -6,7 +6,7 @@ PEER   ?= .anomalib
 DATA   ?= $(or $(WALKDOWN_TEST_DATA),../shared/datasets)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers unit proof bench compare false-alarms labelled functions template clean
+.PHONY: help demo test lint types layers unit proof bench compare false-alarms labelled functions cascade template clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ labelled: $(VENV)/.dev  ## what a few labelled anomalies are worth, into docs/be
 
 functions: $(VENV)/.dev  ## what the function on AWS takes beside the local runner, into docs/benchmarks.md
 	$(BIN)/python -m benchmarks.functions --data $(DATA) --page docs/benchmarks.md $(OPTIONS)
+
+cascade: $(VENV)/.dev  ## what a cascade saves and misses, and do its audits tell it? into docs/benchmarks.md
+	$(BIN)/python -m benchmarks.cascade --data $(DATA) --page docs/benchmarks.md $(OPTIONS)
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -175,7 +175,7 @@ def local_look(folder: Path, photos: Path) -> Callable[[], object]:
     app = open_workspace(str(folder), workers=1)
     spec = pipeline_of(model=None, file=folder / "cells.yaml", paths=[str(photos)])
     models = {stage.model: open_version(app, resolve(app, stage.model)) for stage in spec.stages}
-    preparation = open_preparation(spec.prepare)
+    preparation = open_preparation(spec.prepare, open_step=app.open_step)
     if spec.source is None:
         raise ValueError("the photographs are the source")
     source = app.sources(spec.source)

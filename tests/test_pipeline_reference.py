@@ -10,12 +10,14 @@ from walkdown import expressions
 from walkdown.errors import SpecError
 from walkdown.spec import (
     FINDING_NAMES,
-    STAGE_FIELDS,
+    IMAGE_FIELDS,
+    WHEN_FIELDS,
     AreasSpec,
     BudgetSpec,
     EventBridgeAlertSpec,
     LogAlertSpec,
     OutputsSpec,
+    OwnStepSpec,
     PipelineSpec,
     PrepareSpec,
     SeverityRule,
@@ -25,7 +27,7 @@ from walkdown.spec import (
     StageSpec,
     WebhookAlertSpec,
     parse_pipeline,
-    stage_names,
+    when_names,
 )
 from walkdown.types import Severity
 
@@ -35,6 +37,7 @@ SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "source": (SourceSpec,),
     "prepare": (PrepareSpec,),
     "areas": (AreasSpec,),
+    "steps": (OwnStepSpec,),
     "stages": (StageSpec,),
     "severity": (SeverityRule,),
     "outputs": (OutputsSpec,),
@@ -62,7 +65,11 @@ def rows(title: str) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("title", SECTIONS)
 def test_every_key_is_described_and_every_described_key_exists(title: str) -> None:
-    fields = {name for model in SECTIONS[title] for name in model.model_fields}
+    fields = {
+        field.alias or name
+        for model in SECTIONS[title]
+        for name, field in model.model_fields.items()
+    }
     assert set(rows(title)) == fields
 
 
@@ -71,7 +78,7 @@ def test_every_key_has_its_type_default_and_meaning(title: str) -> None:
     described = rows(title)
     for model in SECTIONS[title]:
         for name, field in model.model_fields.items():
-            cells = described[name]
+            cells = described[field.alias or name]
             assert cells["type"]
             assert cells["meaning"]
             assert (cells["default"] == "required") is field.is_required(), name
@@ -96,7 +103,9 @@ def test_an_alert_key_names_the_alerts_that_have_it() -> None:
 
 
 def test_what_a_condition_can_ask_for_is_listed() -> None:
-    assert tuple(rows("Conditions")) == STAGE_FIELDS
+    assert tuple(rows("Conditions")) == WHEN_FIELDS
+    for name in IMAGE_FIELDS:
+        assert f"`image.{name}`" in section("Conditions")
     for name in FINDING_NAMES:
         assert f"`{name}`" in section("severity")
 
@@ -106,14 +115,14 @@ def test_what_a_condition_can_ask_for_is_listed() -> None:
 )
 def test_the_conditions_in_the_text_are_conditions(text: str) -> None:
     assert f"`{text}`" in " ".join(section("Conditions").split())
-    expressions.parse(text, stage_names(["screen"]))
+    expressions.parse(text, when_names(["screen"]))
 
 
 def test_the_ways_to_decide_are_all_described() -> None:
     for way in rows("decide"):
         spec = parse_pipeline(f"stages: [{{name: a, model: m}}]\ndecide: {way}", where="", name="p")
         assert spec.decide == way
-    assert len(rows("decide")) == 4
+    assert len(rows("decide")) == 5
 
 
 def test_the_severities_are_those_of_the_code() -> None:
@@ -124,7 +133,7 @@ def test_the_severities_are_those_of_the_code() -> None:
 def test_the_worked_example_is_a_cascade() -> None:
     examples = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     specs = [parse_pipeline(text, where="pipeline.md", name="example") for text in examples]
-    assert [len(spec.stages) for spec in specs] == [1, 3, 1, 1, 2, 2]
+    assert [len(spec.stages) for spec in specs] == [1, 3, 1, 1, 1, 2, 2, 2, 2, 2, 2]
     assert [stage.when for stage in specs[1].stages] == [
         None,
         "screen.score > 0.4",

@@ -6,7 +6,7 @@ from walkdown import registry
 from walkdown.errors import MissingExtra, ModelError, NotFound
 from walkdown.models.artefact import Artefact, pack
 from walkdown.models.fake import Fake, fake_artefact
-from walkdown.registry import BUILT_IN, open_model
+from walkdown.registry import open_model
 
 
 def provide(monkeypatch: pytest.MonkeyPatch, *found: EntryPoint) -> None:
@@ -43,7 +43,7 @@ def test_an_unknown_kind_names_the_known_ones(monkeypatch: pytest.MonkeyPatch) -
     provide(monkeypatch, point("theirs", "walkdown.models.fake:Fake"))
     with pytest.raises(NotFound) as e:
         open_model(pack("missing", {}, {}), label="x")
-    known = ", ".join(sorted({*BUILT_IN, "theirs"}))
+    known = ", ".join(sorted([*registry.BUILT_IN, "theirs"]))
     assert str(e.value) == (
         f"no installed package provides models of kind 'missing'; known: {known}"
     )

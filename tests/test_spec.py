@@ -153,7 +153,9 @@ WRONG = {
     ),
     STAGES + "  -\n    name: b\n    model: m\n    when: b.score > 1": (
         "p.yaml:6: 'stages[2].when': unknown name 'b.score'; known here: a.score, a.raw_score, "
-        "a.verdict, a.labels, a.regions, a.area_pct, a.p_normal, a.failed"
+        "a.verdict, a.labels, a.regions, a.area_pct, a.p_normal, a.failed, a.severity, "
+        "image.asset, image.kind, image.site, image.viewpoint, image.camera, image.width_px, "
+        "image.height_px"
     ),
     STAGES + "  - {name: b, model: m, when: a.score >}": (
         "p.yaml:3: 'stages[2].when': not a condition: 'a.score >' (example: score > 0.8)"
@@ -163,11 +165,11 @@ WRONG = {
     ),
     STAGES + "\ndecied: any": "p.yaml:4: unknown key 'decied'; did you mean 'decide'?",
     STAGES + "log: any": (
-        "p.yaml:3: unknown key 'log'; allowed here: alerts, asset, budget, decide, name, outputs, "
-        "prepare, severity, source, stages"
+        "p.yaml:3: unknown key 'log'; allowed here: alerts, asset, budget, decide, false_alarms, "
+        "name, outputs, prepare, severity, source, stages"
     ),
     STAGES + "decide: most": (
-        "p.yaml:3: 'decide' must be 'last', 'any', 'all' or 'vote' (it is 'most')"
+        "p.yaml:3: 'decide' must be 'last', 'any', 'all', 'vote' or 'fuse' (it is 'most')"
     ),
     STAGES + "name: a/b": (
         "p.yaml:3: 'name' must be a letter or digit, then letters, digits, '.', '_' and '-', "
@@ -219,8 +221,9 @@ WRONG = {
     ),
     STAGES + "severity:\n  - {severity: low, when: c > 1}": (
         "p.yaml:4: 'severity[1].when': unknown name 'c'; known here: a.score, a.raw_score, "
-        "a.verdict, a.labels, a.regions, a.area_pct, a.p_normal, a.failed, score, area_pct, "
-        "label, asset"
+        "a.verdict, a.labels, a.regions, a.area_pct, a.p_normal, a.failed, image.asset, "
+        "image.kind, image.site, image.viewpoint, image.camera, image.width_px, image.height_px, "
+        "score, area_pct, label, asset"
     ),
     STAGES + "outputs: {heatmaps: maybe}": (
         "p.yaml:3: 'outputs.heatmaps' must be true or false (it is 'maybe')"

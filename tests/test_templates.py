@@ -42,7 +42,13 @@ LONG = "{site}/{asset}/{view}/{name}"
     ],
 )
 def test_what_a_path_says(template: str, path: str, asset: str | None, view: str | None) -> None:
-    assert place(template, path) == Place(asset, view)
+    found = place(template, path)
+    assert (found.asset, found.viewpoint) == (asset, view)
+
+
+def test_a_path_names_the_site_and_the_kind_of_an_asset() -> None:
+    found = place("{site}/{kind}-{asset}/{name}", "north/pole-17/1.jpg")
+    assert found == Place("north/17", None, site="north", kind="pole")
 
 
 def test_without_a_template_nothing_is_assigned() -> None:
@@ -85,7 +91,7 @@ def test_what_was_put_into_a_path_is_found_in_it(
     site: str, asset: str, view: str, deeper: list[str]
 ) -> None:
     path = "/".join([f"{site}_{asset}", view, *deeper, "1.jpg"])
-    expected = Place(f"{site}/{asset}", view)
+    expected = Place(f"{site}/{asset}", view, site)
     assert place("{site}_{asset}/{view}", path) == expected
     assert place("{site}_{asset}/{view}/**/{name}.jpg", path) == expected
 

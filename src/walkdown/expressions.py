@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from walkdown.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 Value = None | bool | int | float | str | tuple["Value", ...]
 
@@ -85,7 +85,8 @@ def _check(node: ast.expr, names: Mapping[str, Collection[str]], depth: int) -> 
                 _check(part, names, depth - 1)
         case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
             _check(operand, names, depth - 1)
-        case ast.Compare(left=left, comparators=others):
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            _check_order(ops, (left, *others))
             for part in (left, *others):
                 _check(part, names, depth - 1)
         case ast.Constant(value=None | bool() | int() | float() | str()):
@@ -99,6 +100,15 @@ def _check(node: ast.expr, names: Mapping[str, Collection[str]], depth: int) -> 
                 f"{_shown(ast.unparse(node))} is not allowed in a condition: only names, numbers, "
                 "'text', [lists], comparisons, in, and, or, not"
             )
+
+
+def _check_order(ops: Sequence[ast.cmpop], parts: Sequence[ast.expr]) -> None:
+    """Words have an order in the alphabet alone, by which critical comes before low."""
+    for op, *sides in zip(ops, parts, parts[1:], strict=False):
+        texts = [s for s in sides if isinstance(s, ast.Constant) and isinstance(s.value, str)]
+        if texts and type(op) in _COMPARE:
+            shown = ast.unparse(texts[0])
+            raise SpecError(f"text such as {shown} is neither more nor less: use == or in [...]")
 
 
 def _check_name(name: str, attribute: str | None, names: Mapping[str, Collection[str]]) -> None:

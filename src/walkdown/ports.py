@@ -7,7 +7,7 @@ port, which runs over all of its adapters.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Prediction,
         Result,
         ResultKey,
+        RunState,
     )
 
 Recorded = Literal["written", "exists", "conflict"]
@@ -67,6 +68,37 @@ class JobModel(Protocol):
 
     def collect(self, token: str) -> list[Prediction]:
         """One prediction per photo, in order, as often as asked. Raises `ModelError`."""
+
+
+class Step(Protocol):
+    """The team's own Python around every model of a pipeline; must not keep what it is shown."""
+
+    def before(self, photo: Photo) -> Photo:
+        """The photo that the model sees: of the same ``width_px`` and ``height_px``.
+
+        Raises `ImageError` for one that no model should see. May be called from several threads.
+        """
+
+    def after(self, prediction: Prediction, photo: Photo) -> Prediction:
+        """What is made of what the model said; ``photo`` is what it was shown."""
+
+
+@runtime_checkable
+class Startable(Protocol):
+    """What a model has besides, if it answers only while it runs and costs as long as it does.
+
+    Its service takes minutes: each of these returns at once, with the state as it is then. All
+    raise `WalkdownError` where the service refuses or does not answer.
+    """
+
+    def start(self) -> RunState:
+        """Have it run, as its card says; one that runs or starts already stays as it is."""
+
+    def stop(self) -> RunState:
+        """Have it stop; one that is stopped or stops already stays as it is."""
+
+    def state(self) -> RunState:
+        """How it is now."""
 
 
 class Source(Protocol):
@@ -145,6 +177,16 @@ class Records(Protocol):
 
     def cached(self, keys: Iterable[str]) -> dict[str, tuple[Prediction, str | None]]:
         """Predictions, each with its heat map's blob key, recorded under these cache keys."""
+
+
+class Predictions(Protocol):
+    """What models have said, remembered without a result: `Records.cached` finds it again."""
+
+    def remember(self, said: Sequence[tuple[str, Prediction, str | None]]) -> None:
+        """Store predictions, each under its cache key and with its heat map's blob key.
+
+        One that is there already is replaced; a store may leave out what is too large for it.
+        """
 
 
 class Outbox(Protocol):

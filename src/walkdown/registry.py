@@ -9,26 +9,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final
 
-from walkdown.errors import MissingExtra, ModelError, NotFound, WalkdownError
+from walkdown.errors import MissingExtra, ModelError, NotFound, SpecError, WalkdownError
+from walkdown.imaging.own_steps import OwnStep
+from walkdown.types import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from walkdown.models.artefact import Artefact
-    from walkdown.ports import Model
+    from walkdown.ports import Model, Step
     from walkdown.types import Photo
 
-GROUP = "walkdown.models"
+GROUP, STEPS = "walkdown.models", "walkdown.steps"
 
 BUILT_IN: dict[str, tuple[str, str | None]] = {
     "memory_bank": ("walkdown.models.memory_bank:MemoryBank", None),
     "bedrock": ("walkdown.models.bedrock.model:Bedrock", "aws"),
     "http": ("walkdown.models.http.model:HttpModel", "http"),
+    "onnx": ("walkdown.models.graphs.model:OnnxModel", None),
+    "openvino": ("walkdown.models.graphs.openvino:OpenVinoModel", "openvino"),
     "fake": ("walkdown.models.fake:Fake", None),
+    "template": ("walkdown.models.template:Template", None),
+    "change": ("walkdown.models.change:Change", None),
+    "image_quality": ("walkdown.models.image_quality:ImageQuality", None),
     "fake_job": ("walkdown.models.fake_job:FakeJob", None),
+    "lookoutvision": ("walkdown.models.lookoutvision:LookoutVision", "aws"),
+    "rekognition_labels": ("walkdown.models.rekognition.labels:Labels", "aws"),
+    "rekognition_text": ("walkdown.models.rekognition.text:Text", "aws"),
+    "rekognition_moderation": ("walkdown.models.rekognition.moderation:Moderation", "aws"),
+    "rekognition_equipment": ("walkdown.models.rekognition.equipment:Equipment", "aws"),
+    "rekognition_faces": ("walkdown.models.rekognition.faces:Faces", "aws"),
+    "rekognition_custom": ("walkdown.models.rekognition.custom:CustomLabels", "aws"),
+    "sagemaker": ("walkdown.models.sagemaker.endpoint:SageMakerEndpoint", "aws"),
+    "sagemaker_async": ("walkdown.models.sagemaker.asynchronous:SageMakerAsync", "aws"),
+    "sagemaker_batch": ("walkdown.models.sagemaker.batch:SageMakerBatch", "aws"),
 }
 """Kind -> (dotted path of its class, the extra that it needs)."""
 
@@ -67,25 +84,63 @@ def open_model(artefact: Artefact, *, label: str, offers: Offers = NOTHING) -> M
     return model
 
 
-def _factory(kind: str) -> Any:
-    if kind in BUILT_IN:
-        path, extra = BUILT_IN[kind]
-        module, _, name = path.partition(":")
-        try:
-            return getattr(import_module(module), name)
-        except ImportError as e:
-            if extra is None:
-                raise
-            raise MissingExtra(extra, f"a model of kind {kind!r}") from e
-    found = {e.name: e for e in entry_points(group=GROUP)}
-    if kind not in found:
-        known = ", ".join(sorted({*BUILT_IN, *found}))
-        raise NotFound(f"no installed package provides models of kind {kind!r}; known: {known}")
+def open_step(name: str, settings: Mapping[str, object]) -> OwnStep:
+    """A step of a pipeline's preparation, from the entry-point group ``walkdown.steps``.
+
+    Its object is called with the settings, by keyword. Raises `NotFound` for a name that nobody
+    provides, and `SpecError` where it can't be made with these settings.
+    """
+    entry = _entry(STEPS, name, (), what=f"the step {name!r}")
+    make = _loaded(entry, f"the step {name!r}")
     try:
-        return found[kind].load()
+        step: Step = make(**settings)
+    except Exception as e:  # a step may be anyone's code
+        raise SpecError(f"'prepare.steps': {name!r} can't be made: {type(e).__name__}: {e}") from e
+    of = (entry.dist.name, entry.dist.version) if entry.dist else ("", "")
+    return OwnStep(name, digest_of("step", of, name, settings)[:32], step)
+
+
+def provider(kind: str) -> str | None:
+    """The package that provides a kind of model; None for our own. Raises `NotFound`."""
+    if kind in BUILT_IN:
+        return None
+    dist = _entry(GROUP, kind, BUILT_IN, what=f"models of kind {kind!r}").dist
+    return dist.name if dist else None
+
+
+def step_provider(name: str) -> str | None:
+    """The package that provides a step. Raises `NotFound`."""
+    dist = _entry(STEPS, name, (), what=f"the step {name!r}").dist
+    return dist.name if dist else None
+
+
+def _factory(kind: str) -> Any:
+    what = f"models of kind {kind!r}"
+    if kind not in BUILT_IN:
+        return _loaded(_entry(GROUP, kind, BUILT_IN, what=what), what)
+    path, extra = BUILT_IN[kind]
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except ImportError as e:
+        if extra is None:
+            raise
+        raise MissingExtra(extra, f"a model of kind {kind!r}") from e
+
+
+def _entry(group: str, name: str, own: Iterable[str], *, what: str) -> EntryPoint:
+    found = {e.name: e for e in entry_points(group=group)}
+    if name not in found:
+        known = ", ".join(sorted({*own, *found})) or "none"
+        raise NotFound(f"no installed package provides {what}; known: {known}")
+    return found[name]
+
+
+def _loaded(entry: EntryPoint, what: str) -> Any:
+    try:
+        return entry.load()
     except Exception as e:  # another package's import can fail in any way
-        package = found[kind].dist
         raise ModelError(
-            f"the package {package.name if package else found[kind].value!r} can't provide models "
-            f"of kind {kind!r}: {e}; install it again or ask its makers"
+            f"the package {entry.dist.name if entry.dist else entry.value!r} can't provide {what}: "
+            f"{e}; install it again or ask its makers"
         ) from e

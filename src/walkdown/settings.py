@@ -173,3 +173,28 @@ def stack_of_environment(env: Mapping[str, str]) -> Stack:
         workgroup=env.get(f"{PREFIX}STORE_WORKGROUP", ""),
         topics=env.get(f"{PREFIX}TOPICS", ""),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """Where a container of SageMaker finds and leaves things, and what it may use."""
+
+    model: Path
+    input: Path
+    output: Path
+    port: int
+    processors: int
+
+
+def container_of_environment(env: Mapping[str, str]) -> Container:
+    """What a container is told, with SageMaker's own places where it is not. Raises `SpecError`."""
+    port = env.get("SAGEMAKER_BIND_TO_PORT") or "8080"
+    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise SpecError(f"the environment variable SAGEMAKER_BIND_TO_PORT is no port: {port[:20]}")
+    return Container(
+        model=Path(env.get("SM_MODEL_DIR") or "/opt/ml/model"),
+        input=Path(env.get("SM_INPUT_DIR") or "/opt/ml/input"),
+        output=Path(env.get("SM_OUTPUT_DIR") or "/opt/ml/output"),
+        port=int(port),
+        processors=_processors(),
+    )

@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     ValidationError,
     field_validator,
     model_validator,
@@ -41,6 +42,8 @@ STAGE_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 MODEL = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}(@([1-9][0-9]{0,8}|[a-z][a-z0-9_-]{0,31}))?$"
 """``name``, ``name@alias`` or ``name@3``; a name alone means ``name@live``."""
 
+REGIONS_OF = r"^regions of [A-Za-z_][A-Za-z0-9_]{0,62}$"
+
 URL = r"^https?://[^\s/]+"
 
 TOPICS = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"
@@ -55,6 +58,7 @@ PATTERNS = {
     OPTIONAL_NAME: _NAME_WORDS,
     STAGE_NAME: "a letter, then letters, digits and '_', at most 63 in all",
     MODEL: "name, name@alias or name@3, in letters, digits, '.', '_' and '-'",
+    REGIONS_OF: "'regions of' and the name of an earlier stage",
     URL: "an address that begins with http:// or https://",
     TOPICS: "the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:crew, or the "
     "beginning of four ARNs, ending in '-'; FIFO topics are not supported",
@@ -79,13 +83,24 @@ STAGE_FIELDS = (
 )
 """What a condition can ask of a stage; ``regions`` is their number."""
 
+WHEN_FIELDS = (*STAGE_FIELDS, "severity")
+"""What ``when`` of a stage can ask of an earlier one; a severity rule could not ask for its own."""
+
+IMAGE_FIELDS = ("asset", "kind", "site", "viewpoint", "camera", "width_px", "height_px")
+"""What any condition can ask of ``image``."""
+
 FINDING_NAMES: dict[str, tuple[str, ...]] = {"score": (), "area_pct": (), "label": (), "asset": ()}
 """What a severity rule can ask of a finding, besides the stages."""
 
 
-def stage_names(stages: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The names that a condition may use after these stages."""
-    return dict.fromkeys(stages, STAGE_FIELDS)
+def finding_names(stages: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The names that a severity rule may use."""
+    return {**dict.fromkeys(stages, STAGE_FIELDS), "image": IMAGE_FIELDS, **FINDING_NAMES}
+
+
+def when_names(stages: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The names that a stage's condition may use after these stages."""
+    return {**dict.fromkeys(stages, WHEN_FIELDS), "image": IMAGE_FIELDS}
 
 
 def _check_condition(
@@ -102,8 +117,28 @@ def _check_condition(
 def _check_stage_name(at: yaml_lines.At, name: str, earlier: Sequence[str]) -> None:
     if name in earlier:
         raise Located(at, f"the name {name!r} is used twice; choose another")
-    if name in FINDING_NAMES or keyword.iskeyword(name):
+    if name in FINDING_NAMES or name == "image" or keyword.iskeyword(name):
         raise Located(at, f"{name!r} has a meaning of its own in conditions; choose another name")
+
+
+def _check_stage(i: int, stage: StageSpec, earlier: Sequence[str]) -> None:
+    """What of a stage's keys needs another, or forbids it."""
+    if stage.audit is not None and stage.when is None:
+        why = "without 'when' the stage sees every image: there is no rest to audit"
+        raise Located(("stages", i, "audit"), why)
+    asked = stage.input.removeprefix("regions of ") if stage.input else None
+    for key, name in (("input", asked), ("shadow", stage.shadow)):
+        if name is not None and name not in earlier:
+            known = ", ".join(earlier) or "none"
+            raise Located(("stages", i, key), f"{name!r} is no earlier stage; there are: {known}")
+    for key in ("margin", "most_regions"):
+        if getattr(stage, key) is not None and stage.input is None:
+            raise Located(("stages", i, key), "it says how regions are cut out: give 'input' too")
+    if stage.shadow is not None:
+        for key in ("when", "audit", "input"):
+            if getattr(stage, key) is not None:
+                why = "a shadow sees what its stage sees: leave this out"
+                raise Located(("stages", i, key), why)
 
 
 def _as_value_error(check: Callable[[str], object], value: str) -> None:
@@ -144,9 +179,15 @@ def _no_flag(value: object) -> object:
 Whole = Annotated[int, BeforeValidator(_no_flag)]
 Text = Annotated[str, Field(min_length=1)]
 Audit = Annotated[float, BeforeValidator(_no_flag), Field(gt=0, le=1)]
+FalseAlarms = Annotated[float, BeforeValidator(_no_flag), Field(gt=0, lt=0.5)]
 Usd = Annotated[float, BeforeValidator(_no_flag), Field(ge=0.01, le=1e9)]
+Margin = Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=4)]
 Coordinate = Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=MAX_SIDE_PX)]
 PolygonSpec = tuple[tuple[Coordinate, Coordinate], ...]
+
+
+def _named_step(value: object) -> object:
+    return {"use": value} if isinstance(value, str) else value
 
 
 class _Strict(BaseModel):
@@ -182,6 +223,15 @@ class AreasSpec(_Strict):
         return value
 
 
+class OwnStepSpec(_Strict):
+    """The team's own Python around every model: a name alone, or with settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    use: Text = Field(description="a name that an installed package provides")
+    settings: dict[str, JsonValue] = Field({}, alias="with", description="what the step is given")
+
+
 class PrepareSpec(_Strict):
     """What happens to an image before any model sees it. Relative paths are below the file."""
 
@@ -190,6 +240,15 @@ class PrepareSpec(_Strict):
     )
     areas: AreasSpec = AreasSpec()
     align: Text | None = Field(None, description="an image of the view to lay photographs over")
+    steps: tuple[Annotated[OwnStepSpec, BeforeValidator(_named_step)], ...] = Field(
+        (), description="your own Python before and after every model"
+    )
+
+
+class BudgetSpec(_Strict):
+    """What a pipeline may cost on AWS, or a stage in looks of its service."""
+
+    usd_per_month: Usd = Field(description="in a calendar month, by the estimate of each image")
 
 
 class StageSpec(_Strict):
@@ -202,6 +261,19 @@ class StageSpec(_Strict):
     )
     audit: Audit | None = Field(
         None, description="share of the rest that it looks at all the same, e.g. 0.02"
+    )
+    input: str | None = Field(
+        None, pattern=REGIONS_OF, description="regions of an earlier stage, instead of the image"
+    )
+    margin: Margin | None = Field(
+        None, description="of a region's longer side, added on each side of it"
+    )
+    most_regions: Whole | None = Field(None, ge=1, le=100, description="of one image, the worst")
+    shadow: str | None = Field(
+        None, pattern=STAGE_NAME, description="an earlier stage that it runs beside, without a say"
+    )
+    budget: BudgetSpec | None = Field(
+        None, description="what its service may cost, e.g. {usd_per_month: 20}"
     )
 
 
@@ -272,12 +344,6 @@ AlertSpec = Annotated[
 ]
 
 
-class BudgetSpec(_Strict):
-    """What a pipeline may cost on AWS."""
-
-    usd_per_month: Usd = Field(description="in a calendar month, by the estimate of each image")
-
-
 DEFAULT_SEVERITY = (
     SeverityRule(severity=Severity.HIGH, when="score >= 0.8"),
     SeverityRule(severity=Severity.MEDIUM, when="score >= 0.6"),
@@ -292,7 +358,10 @@ class PipelineSpec(_Strict):
     source: SourceSpec | None = Field(None, description="a path, a list of paths, or a mapping")
     prepare: PrepareSpec = PrepareSpec()
     stages: tuple[StageSpec, ...] = Field(min_length=1)
-    decide: Literal["last", "any", "all", "vote"] = "last"
+    decide: Literal["last", "any", "all", "vote", "fuse"] = "last"
+    false_alarms: FalseAlarms | None = Field(
+        None, description="with 'decide: fuse', the share of normal images that may be flagged"
+    )
     asset: str | None = Field(None, description="e.g. {site}/{asset}/{view}/{name}")
     severity: tuple[SeverityRule, ...] = DEFAULT_SEVERITY
     outputs: OutputsSpec = OutputsSpec()
@@ -330,13 +399,14 @@ class PipelineSpec(_Strict):
         if self.stages[0].when is not None:
             raise Located(("stages", 0, "when"), "the first stage has no earlier one to ask")
         for i, stage in enumerate(self.stages):
-            _check_condition(("stages", i, "when"), stage.when, stage_names(names[:i]))
-            if stage.audit is not None and stage.when is None:
-                why = "without 'when' the stage sees every image: there is no rest to audit"
-                raise Located(("stages", i, "audit"), why)
+            earlier = [each.name for each in self.stages[:i] if each.shadow is None]
+            _check_condition(("stages", i, "when"), stage.when, when_names(earlier))
+            _check_stage(i, stage, earlier)
         for i, rule in enumerate(self.severity):
-            known = FINDING_NAMES | stage_names(names)
+            known = finding_names([each.name for each in self.stages if each.shadow is None])
             _check_condition(("severity", i, "when"), rule.when, known)
+        if self.false_alarms is not None and self.decide != "fuse":
+            raise Located(("false_alarms",), "it is used with 'decide: fuse' alone")
         return self
 
 
@@ -393,6 +463,8 @@ def _allowed(at: yaml_lines.At) -> frozenset[str]:
         ),
     }
     models = places.get(str(at[0]), ()) if at else (PipelineSpec,)
+    if at[:2] == ("prepare", "steps"):
+        return frozenset({"use", "with"})
     if at[:2] == ("prepare", "areas"):
         models = (AreasSpec,)
     return frozenset(field for model in models for field in model.model_fields)

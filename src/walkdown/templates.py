@@ -22,10 +22,15 @@ MAX_ANY_DEPTH, MAX_STARS = 2, 2
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a path says of its image. ``asset`` is ``site/asset`` where the path names a site."""
+    """What a path says of its image. ``asset`` is ``site/asset`` where the path names a site.
+
+    ``kind`` is the asset's: pole, tower.
+    """
 
     asset: str | None = None
     viewpoint: str | None = None
+    site: str | None = None
+    kind: str | None = None
 
 
 UNASSIGNED = Place()
@@ -104,7 +109,7 @@ def place(template: str | None, relative: str) -> Place:
     """Asset and viewpoint of an image by its path below the source; unassigned where none fits.
 
     >>> place("{site}/{asset}/{view}/{name}", "north/pole-17/front/1.jpg")
-    Place(asset='north/pole-17', viewpoint='front')
+    Place(asset='north/pole-17', viewpoint='front', site='north', kind=None)
     """
     if template is None:
         return UNASSIGNED
@@ -113,4 +118,4 @@ def place(template: str | None, relative: str) -> Place:
         return UNASSIGNED
     found = match.groupdict()
     named = [found[f] for f in ("site", "asset") if found.get(f)]
-    return Place(asset="/".join(named), viewpoint=found.get("view"))
+    return Place("/".join(named), found.get("view"), found.get("site"), found.get("kind"))

@@ -244,11 +244,32 @@ class ModelInfo:
     permissions: tuple[Permission, ...] = ()
 
 
+RunStatus = Literal["stopped", "starting", "running", "stopping", "failed"]
+"""``failed`` is also what can't be started as it is: a training that is not done, say."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Whether a model that costs by the hour runs, and what it costs while it does.
+
+    ``units`` is how much of the service it takes, ``said`` the service's own words for its state,
+    ``where`` the region or address.
+    """
+
+    status: RunStatus
+    units: int = 1
+    usd_per_hour: float = 0.0
+    said: str = ""
+    where: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class StageResult:
     """A prediction as it is recorded: which stage and model, and where its heat map is stored.
 
     ``audited``: the stage's condition did not hold; it was asked to learn what that missed.
+    ``beside`` names the stage beside which it ran as a shadow, to be compared with it: then it has
+    no say in the result.
     """
 
     stage: str
@@ -257,6 +278,7 @@ class StageResult:
     prediction: Prediction
     heatmap: str | None = None
     audited: bool = False
+    beside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +327,8 @@ class Result:
     @property
     def decided_by(self) -> StageResult | None:
         """The last stage that answered and whose model is the one that decided."""
-        answered = (s for s in reversed(self.stages) if s.prediction.error is None)
+        counted = (s for s in reversed(self.stages) if s.beside is None)
+        answered = (s for s in counted if s.prediction.error is None)
         return next((s for s in answered if s.model == self.model), None)
 
 

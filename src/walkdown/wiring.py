@@ -9,7 +9,7 @@ from walkdown.app.context import App
 from walkdown.app.reading import kept_copy
 from walkdown.clock import utc_now
 from walkdown.errors import SpecError, StoreError
-from walkdown.registry import Offers, open_model
+from walkdown.registry import Offers, open_model, open_step
 from walkdown.settings import environment, load_settings
 from walkdown.spec import EventBridgeAlertSpec, SmtpAlertSpec, SnsAlertSpec, WebhookAlertSpec
 from walkdown.stores.files import FileBlobs
@@ -52,6 +52,7 @@ def build(effective: Effective) -> App:
         settings=settings,
         blobs=blobs,
         records=store,
+        predictions=store,
         outbox=store,
         versions=store,
         spending=store,
@@ -60,6 +61,7 @@ def build(effective: Effective) -> App:
         sources=_source,
         notifiers=partial(_notifier, env=environment()),
         open_model=_model,
+        open_step=open_step,
         origins=effective.origins,
         close=store.close,
         original=partial(kept_copy, blobs=blobs),

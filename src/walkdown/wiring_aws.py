@@ -15,7 +15,7 @@ from uuid import uuid4
 from walkdown.app.context import App
 from walkdown.clock import utc_now
 from walkdown.errors import NotFound
-from walkdown.registry import Offers, open_model
+from walkdown.registry import Offers, open_model, open_step
 from walkdown.runners.executions import StepFunctions
 from walkdown.sdk.aws import Aws, AwsError, explained
 from walkdown.settings import STACK, Stack, environment
@@ -120,6 +120,7 @@ def _build(stack: Stack, settings: Settings, *, home: Path, origins: Mapping[str
         settings=settings,
         blobs=S3Blobs(s3, stack.bucket),
         records=store,
+        predictions=store,
         outbox=store,
         versions=store,
         spending=store,
@@ -128,6 +129,7 @@ def _build(stack: Stack, settings: Settings, *, home: Path, origins: Mapping[str
         sources=_source,
         notifiers=lambda spec: own[spec.to],
         open_model=_model,
+        open_step=open_step,
         origins=origins,
         close=lambda: None,
         original=partial(_original, S3Originals(s3)),

@@ -69,12 +69,13 @@ class Counter:
 
 
 class Page(HTMLParser):
-    """What a browser would find: the scripts by id, and every element's name."""
+    """What a browser would find: the scripts by id, every element's name, and all texts."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.scripts: dict[str, str] = {}
         self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
         self._open: str | None = None
         self.feed(text)
 
@@ -90,6 +91,8 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._open:
             self.scripts[self._open] += data
+        else:
+            self.texts.append(data)
 
     @property
     def data(self) -> Any:

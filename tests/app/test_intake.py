@@ -56,9 +56,10 @@ class Place:
         nothing: Any = None
         self.app = App(
             home=Path("unused"), place="aws://s", settings=Settings(workspace="w", actor="ada"),
-            blobs=MemoryBlobs(), records=records, outbox=records, versions=records,
-            spending=records, analytics=nothing, clock=lambda: self.now, sources=nothing,
-            notifiers=nothing, open_model=nothing, origins={}, close=nothing, original=nothing,
+            blobs=MemoryBlobs(), records=records, predictions=records, outbox=records,
+            versions=records, spending=records, analytics=nothing, clock=lambda: self.now,
+            sources=nothing, notifiers=nothing, open_model=nothing, open_step=nothing, origins={},
+            close=nothing, original=nothing,
         )  # fmt: skip
         self.workflows: Any = Workflows()
         self.deploy(budget)

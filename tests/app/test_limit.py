@@ -12,8 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 from walkdown.app.limit import INPUT, Limit, Way, cut_trunk, limit_of
 from walkdown.models.artefact import pack
 from walkdown.models.fake import Fake, fake_artefact
+from walkdown.models.graphs.session import open_graph
 from walkdown.models.looking import InputSize
-from walkdown.models.memory_bank import GRAPH, KIND, MemoryBank, open_graph
+from walkdown.models.memory_bank import GRAPH, KIND, MemoryBank
 from walkdown.types import Photo
 
 if TYPE_CHECKING:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from itertools import count
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from walkdown import registry
 from walkdown.app.context import App
 from walkdown.app.measuring import measure
 from walkdown.app.specs import pipeline_of
@@ -19,9 +21,10 @@ from walkdown.cli.progress import Silent
 from walkdown.clock import utc_now
 from walkdown.errors import ImageError, NotFound
 from walkdown.models import artefact
-from walkdown.models.fake import fake_artefact
+from walkdown.models.artefact import Artefact, pack
+from walkdown.models.fake import Fake, fake_artefact
 from walkdown.spec import OutputsSpec, PipelineSpec, StageSpec
-from walkdown.types import ModelVersion
+from walkdown.types import ModelVersion, Photo, Prediction
 from walkdown.wiring import open_workspace
 
 SPEC = PipelineSpec(
@@ -68,6 +71,37 @@ def test_each_stage_is_measured_on_all_images_whatever_its_condition(
     assert found.seconds == pytest.approx(0.25 * 1.2)
     assert (found.images, found.found_share, found.generated) == (5, 0.2, False)
     assert [stage.model for stage in found.stages] == ["bright@1", "bright@1"]
+
+
+def test_a_service_is_not_asked_and_its_price_is_told(
+    app: App, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    class Service(Fake):
+        def __init__(self, artefact: Artefact, *, label: str) -> None:
+            super().__init__(artefact, label=label)
+            self._info = replace(self._info, kind="call", usd_per_image=0.004)
+
+        def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
+            asked.append(photos)
+            return super().predict(photos)
+
+    made = pack("service", {}, {})
+    artefact.save(made, app.blobs)
+    app.versions.add(ModelVersion("expert", 0, made.digest, utc_now(), "test", ("live",)))
+    provide = EntryPoint("service", "nowhere:Service", registry.GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda *, group: [provide])
+    monkeypatch.setattr(registry, "_loaded", lambda entry, what: Service)
+    screen, confirm = SPEC.stages
+    spec = SPEC.model_copy(
+        update={"stages": (screen, confirm.model_copy(update={"model": "expert"}))}
+    )
+    found = measure(app, of(photos, spec), progress=Silent())
+    assert asked == []
+    assert [stage.usd_per_look for stage in found.stages] == [0.0, 0.004]
+    assert [stage.waits_seconds > 0 for stage in found.stages] == [False, True]
+    assert [stage.share for stage in found.stages] == [1.0, 0.2]
 
 
 def test_sizes_are_those_of_what_would_be_stored(app: App, photos: Path) -> None:

@@ -11,6 +11,7 @@ from walkdown.app import preparations
 from walkdown.app.preparations import open_preparation, placed
 from walkdown.app.specs import pipeline_of, preparation_of
 from walkdown.errors import SpecError
+from walkdown.registry import open_step
 from walkdown.spec import AreasSpec, PrepareSpec
 
 TRIANGLE = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5))
@@ -60,7 +61,7 @@ def test_images_lie_below_the_pipeline_file(
     white(tmp_path / "line" / "mask.png")
     file = pipeline(tmp_path / "line", "{align: views/front.png, areas: {mask: ./mask.png}}")
     monkeypatch.chdir(tmp_path)
-    made = preparation_of(Path("line") / file.name)
+    made = preparation_of(Path("line") / file.name, open_step)
     assert made.reference is not None
     assert made.reference.name == "front.png"
     assert made.areas.mask is not None
@@ -72,11 +73,11 @@ def test_the_content_of_the_images_is_what_counts(tmp_path: Path) -> None:
     noise(tmp_path / "view.png")
     white(tmp_path / "mask.png")
     file = pipeline(tmp_path, "{align: view.png, areas: {mask: mask.png}}")
-    first = preparation_of(file).digest
+    first = preparation_of(file, open_step).digest
     white(tmp_path / "mask.png", 250)
-    second = preparation_of(file).digest
+    second = preparation_of(file, open_step).digest
     noise(tmp_path / "view.png", seed=1)
-    third = preparation_of(file).digest
+    third = preparation_of(file, open_step).digest
     assert len({first, second, third}) == 3
 
 
@@ -92,7 +93,7 @@ def test_nothing_outside_of_the_folder_is_opened(tmp_path: Path, key: str, outsi
         pipeline_of(model=None, file=file)
     assert outside in str(e.value)
     with pytest.raises(SpecError, match="lies outside"):
-        preparation_of(file)
+        preparation_of(file, open_step)
 
 
 def test_an_absolute_path_into_the_folder_is_as_good(tmp_path: Path) -> None:

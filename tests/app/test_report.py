@@ -176,6 +176,17 @@ def test_columns_hold_what_they_say(tmp_path: Path) -> None:
     assert line["id"] == full.key.id
 
 
+def test_words_and_costs_of_a_service_are_in_all_three_files(tmp_path: Path) -> None:
+    said = Prediction(Verdict.ANOMALY, 0.9, 9.0, note="=rust on\nthe flange", cost_usd=0.0125)
+    stage = StageResult("look", "tiles@3", "d" * 64, said)
+    page = make(tmp_path, [replace(result("a.png", 0.9), stages=(stage,))])
+    assert page.data["results"][0]["stages"][0]["note"] == "=rust on\nthe flange"
+    line = lines(tmp_path)[0]
+    assert (line["note"], line["cost_usd"]) == ("'=rust on\nthe flange", "0.0125")
+    row = json.loads((tmp_path / "results.json").read_text("utf-8"))["results"][0]
+    assert (row["note"], row["cost_usd"]) == ("=rust on\nthe flange", 0.0125)
+
+
 def test_numbers_that_json_does_not_know_become_null(tmp_path: Path) -> None:
     odd = result("a.png", 0.4, raw_score=float("inf"), exif=Exif(latitude_deg=float("nan")))
     row = make(tmp_path, [odd], threshold=float("nan")).data["results"][0]
@@ -285,4 +296,18 @@ def test_a_browser_draws_the_cards_without_an_error(tmp_path: Path) -> None:
     seen = [attributes for _, attributes in dom.tags]
     assert not any(a.get("class") == "card" for a in seen)
     assert sum(a.get("class") == "why" for a in seen) == 1
+    assert "CONSOLE" not in log, log
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine to open the page with")
+def test_an_open_image_shows_what_a_model_says_and_what_that_cost(tmp_path: Path) -> None:
+    note = "<b>rust</b> on the flange"
+    said = Prediction(Verdict.ANOMALY, 0.9, 9.0, note=note, cost_usd=0.0125)
+    stage = StageResult("look", "tiles@3", "d" * 64, said)
+    shown = replace(result("a.png", 0.9), stages=(stage,))
+    make(tmp_path / "out", [shown])
+    url = f"{(tmp_path / 'out/index.html').as_uri()}#image={shown.key.id}"
+    dom, log = browse(url, tmp_path)
+    assert note in dom.texts
+    assert "$0.0125" in dom.texts
     assert "CONSOLE" not in log, log

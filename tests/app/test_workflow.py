@@ -94,9 +94,11 @@ class Place:
 
     def inspect(self) -> workflow.Tally:
         begun = workflow.begin(self.refs, self.inspection, self.recorder, self.blobs)
-        self.stage("screen", begun.manifest)
-        manifest, _ = workflow.choose(self.inspection.id, "confirm", self.blobs)
-        self.stage("confirm", manifest)
+        first, *later = self.plan.stages
+        self.stage(first.name, begun.manifest)
+        for stage in later:
+            manifest, _ = workflow.choose(self.inspection.id, stage.name, self.blobs)
+            self.stage(stage.name, manifest)
         return workflow.finish(self.inspection.id, begun.images, self.records, self.blobs, now=NOW)
 
     def results(self) -> dict[str, Result]:
@@ -116,6 +118,22 @@ def test_step_by_step_comes_to_the_same_as_all_the_way() -> None:
     cached = place.records.cached(place.records._cache)
     assert cached == other.records.cached(other.records._cache)
     assert len(cached) == 5
+
+
+def test_regions_and_shadows_come_to_the_same_either_way() -> None:
+    screen, _ = SPEC.stages
+    shadow = StageSpec(name="candidate", model="dear", shadow="screen")
+    again = StageSpec(name="confirm", model="dear", input="regions of screen")
+    spec = SPEC.model_copy(update={"stages": (screen, shadow, again)})
+    place, other = Place(spec=spec), Place(spec=spec)
+    tally = place.inspect()
+    list(local.run(other.work, other.recorder, other.refs, workers=1))
+    assert place.results() == {r.image: r for r in other.records.results()}
+    assert (tally.done, tally.failed, tally.anomalies) == (3, 1, 2)
+    stages = {name: [s.stage for s in r.stages] for name, r in place.results().items()}
+    assert stages["dark.png"] == ["screen", "candidate"]
+    assert stages["bright.png"] == ["screen", "candidate", "confirm"]
+    assert stages["broken.png"] == []
 
 
 def test_an_audit_sends_on_the_same_photographs_either_way() -> None:

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -225,13 +224,8 @@ def stand_in_place(aws: Handle, folder: Path, functions: Path) -> Place:
     """
     home = folder / ".walkdown"
     shutil.copytree(functions, home / "functions")
-    (package,) = (home / "functions").glob("*.zip")
     packages = folder / "packages"
     _write_package(packages)
-    with zipfile.ZipFile(package, "a") as archive:
-        for path in sorted(packages.rglob("*.*")):
-            if path.is_file():
-                archive.write(path, path.relative_to(packages).as_posix())
     for name in ("first", "second"):
         doors = folder / "doors" / name
         doors.mkdir(parents=True)
@@ -250,6 +244,8 @@ def _write_package(folder: Path) -> None:
     (about / "entry_points.txt").write_text(
         f"[walkdown.models]\n{stand_in.KIND} = stand_in:StandIn\n"
     )
+    files = ("stand_in.py", *(f"{about.name}/{name}" for name in ("METADATA", "entry_points.txt")))
+    (about / "RECORD").write_text("".join(f"{name},,\n" for name in files))
 
 
 def photo(brightness: int, mark: int, *, width_px: int = stand_in.PLAIN) -> bytes:

@@ -14,7 +14,7 @@ from walkdown.app.measured import Measured, StageMeasured, Stored
 from walkdown.aws import handlers
 from walkdown.aws.bill import Bill
 from walkdown.aws.cost import METRICS, bill_of, read_units, write_units
-from walkdown.aws.estimating import moves_of, stack_template
+from walkdown.aws.estimating import charge_of, moves_of, quote, stack_template
 from walkdown.aws.load import Case, Pace, load_of, standing_of
 from walkdown.aws.prices import prices_of
 from walkdown.runners.stepfunctions import Shape
@@ -131,6 +131,17 @@ def test_cost_grows_with_the_share_that_is_flagged(share: float, more: float) ->
 def test_a_stage_that_no_image_comes_to_costs_nothing() -> None:
     found = bill(REFERENCE.with_share(0.0))
     assert not [line for line in found.lines if line.part == "confirm"]
+
+
+def test_what_a_service_charges_is_on_the_bill_and_not_in_the_budgets_charge() -> None:
+    first, confirm = REFERENCE.stages
+    paid = replace(REFERENCE, stages=(first, replace(confirm, usd_per_look=0.01)))
+    found = bill(paid)
+    (line,) = (line for line in found.lines if line.service == "model's service")
+    assert (line.part, line.quantity) == ("confirm", 50)
+    assert found.usd == pytest.approx(bill().usd + 0.5)
+    with_service, without = quote(paid, Case(1000), PRICES), quote(REFERENCE, Case(1000), PRICES)
+    assert charge_of(with_service) == charge_of(without)
 
 
 def test_heat_maps_cost_a_write_each_and_their_time() -> None:

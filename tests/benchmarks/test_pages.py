@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 from benchmarks.labelled import Photographs, interval
-from benchmarks.pages import COMPARISON, FALSE_ALARMS, LABELLED, put
+from benchmarks.pages import CASCADE, COMPARISON, FALSE_ALARMS, LABELLED, put
 
 
 def test_parts_of_a_new_page_are_written_one_by_one(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    for part in (LABELLED, FALSE_ALARMS, COMPARISON):
+    for part in (LABELLED, CASCADE, FALSE_ALARMS, COMPARISON):
         put(page, part, f"old {part}")
     put(page, LABELLED, "new")
     text = page.read_text(encoding="utf-8")

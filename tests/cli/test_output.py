@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from walkdown.app.foretelling import Forecast, Range, StageForecast
+from walkdown.app.replay_page import change_row
+from walkdown.app.replaying import Change
 from walkdown.cli import output
 from walkdown.cli.describe import describe
+from walkdown.cli.dry_run import forecast_json
 from walkdown.cli.output import echo_json, left_out_json, result_json
 from walkdown.stores.memory import MemoryBlobs
 from walkdown.types import (
@@ -75,9 +79,53 @@ def documented() -> Iterator[set[str]]:
 
 
 def test_a_result_and_a_skipped_file_have_the_documented_keys() -> None:
-    keys, nearest = documented()
+    keys, nearest, *_ = documented()
     assert set(row()) == set(left_out_json("a.txt", "no image")) == keys
     assert set(row()["regions"][0]["nearest"]) == nearest
+
+
+def priced(note: str | None, usd: float | None, **more: Any) -> Prediction:
+    return Prediction(Verdict.NORMAL, 0.2, 0.4, note=note, cost_usd=usd, **more)
+
+
+def test_words_are_those_of_the_deciding_stage_and_costs_those_of_all() -> None:
+    gate = StageResult("gate", "gate@1", "g" * 64, priced("a roof", 0.002))
+    look = StageResult("look", "cells@1", "d" * 64, priced("no cell\nis cracked", 0.01))
+    found = row(stages=(gate, look))
+    assert (found["note"], found["cost_usd"]) == ("no cell\nis cracked", pytest.approx(0.012))
+    said = [(stage["note"], stage["cost_usd"]) for stage in found["stages"]]
+    assert said == [("a roof", 0.002), ("no cell\nis cracked", 0.01)]
+    assert (row()["note"], row()["cost_usd"]) == (None, None)
+
+
+def test_people_are_told_what_a_model_says_and_what_that_cost() -> None:
+    broke = Prediction(None, None, None, error="too slow", cost_usd=0.5)
+    stages = (
+        StageResult("look", "cells@1", "d" * 64, priced("move\x1b[2J\ncloser", 0.00125)),
+        StageResult("ask", "far@1", "e" * 64, broke),
+    )
+    found = Result(
+        ResultKey("w", "c", "p"), "file:///a", "a", Status.PARTIAL, "ada", NOON, stages=stages
+    )
+    told = list(describe(found, str))
+    assert "    says: move\\x1b[2J closer" in told
+    assert [line for line in told if "cost" in line] == ["    cost $0.00125", "    cost $0.50"]
+    assert output.costs([found, found]) == {"look": 0.0025, "ask": 1.0}
+
+
+def test_a_forecast_and_a_replay_have_the_documented_keys() -> None:
+    _, _, dry_run, replay = documented()
+    stage = StageForecast(
+        "ask", "far@1", "call", Range(2, 1, 3), Range(0.1, 0.0, 0.2), "history", 20, 2, 0.5
+    )
+    forecast = forecast_json(Forecast(20, 0, 0, (stage,)), left_out=0)
+    assert set(forecast) == dry_run
+    assert forecast["usd"] == {"likely": 1.0, "least": 0.5, "most": 1.5}
+    told = Result(ResultKey("w", "c", "p"), "file:///a", "a", Status.DONE, "ada", NOON)
+    changed = change_row(Change(told, told))
+    assert set(changed) == replay
+    sides = cast("list[dict[str, object]]", [changed["before"], changed["after"]])
+    assert [side["result_id"] for side in sides] == [told.key.id, None]
 
 
 def test_regions_and_heat_map_are_those_of_the_deciding_stage() -> None:

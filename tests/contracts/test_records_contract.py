@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from walkdown.errors import NotFound, StoreError
-from walkdown.ports import Outbox, Records
+from walkdown.ports import Outbox, Predictions, Records
 from walkdown.stores.dynamodb import DynamoDbStore
 from walkdown.stores.sqlite import SqliteStore
 from walkdown.types import (
@@ -41,8 +41,8 @@ PREDICTION = Prediction(
 INSPECTION = Inspection("i1", "w", "cells", "plan", ("photos",), "ada", NOW)
 
 
-class Store(Records, Outbox, Protocol):
-    """Both ports, as one transaction spans them."""
+class Store(Records, Predictions, Outbox, Protocol):
+    """All ports of records, as one transaction spans them."""
 
 
 def result(capture: str = "c1", *, status: Status = Status.DONE, content: str = "") -> Result:
@@ -174,6 +174,21 @@ def test_predictions_are_cached_without_their_grid(store: Store) -> None:
         "k2": (Prediction(None, None, None), None),
     }
     assert found["k1"][0].heatmap is None
+
+
+def test_a_prediction_is_remembered_without_a_result(store: Store) -> None:
+    with_map = replace(PREDICTION, heatmap=HeatMap(np.zeros((2, 2), np.float32), 4, 4))
+    store.remember([("k1", with_map, "heatmaps/x.png"), ("k2", PREDICTION, None)])
+    store.remember([])
+    assert store.cached(["k1", "k2"]) == {
+        "k1": (PREDICTION, "heatmaps/x.png"),
+        "k2": (PREDICTION, None),
+    }
+    again = replace(PREDICTION, note="once more", cost_usd=0.5)
+    store.remember([("k1", again, None)])
+    assert store.cached(["k1"]) == {"k1": (again, None)}
+    assert list(store.results()) == []
+    assert lake(store) == []
 
 
 def test_members_point_at_results_done_or_still_to_come(store: Store) -> None:

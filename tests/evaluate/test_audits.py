@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
-from walkdown.evaluate.audits import Audit, audits_of, words
+from walkdown.evaluate.audits import Audit, Labelled, audits_of, words
+from walkdown.evaluate.intervals import share_interval
 from walkdown.types import Prediction, Result, ResultKey, StageResult, Status, Verdict
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -76,3 +78,75 @@ def test_all_audited_is_the_truth_and_the_words_say_it() -> None:
     assert audit.miss_rate[0] == pytest.approx(0.4)
     assert "found 4 anomalies there. Missed are 40 % of all anomalies" in words(audit)
     assert "0 looks were saved" in words(audit)
+
+
+def test_the_interval_is_that_of_these_very_images() -> None:
+    """Two of three passed ones audited: nothing is left open but the third."""
+    audit = Audit("confirm", flagged=2, flagged_anomalies=1, passed=3, audited=2, missed=1)
+    assert audit.missed_of_passed == pytest.approx((0.5, 1 / 3, 2 / 3))
+    assert audit.miss_rate == pytest.approx((0.6, 0.5, 2 / 3))
+
+
+def named(name: str, *stages: StageResult) -> Result:
+    """The result of a capture whose file has the content of its name."""
+    one = result(*stages)
+    return replace(one, key=ResultKey("w", f"capture-{name}", "p"), content=f"content-{name}")
+
+
+def labelled_cascade() -> list[Result]:
+    passed, flagged = said("screen", NORMAL), said("screen", ANOMALY)
+    return [
+        named("a", flagged, said("confirm", ANOMALY)),
+        named("b", flagged, said("confirm", NORMAL)),
+        named("c", passed, said("confirm", ANOMALY, audited=True)),
+        named("d", passed, said("confirm", NORMAL, audited=True)),
+        named("e", passed),
+        named("f", passed),
+        named("broken", passed, said("confirm", None, audited=True)),
+    ]
+
+
+def test_people_s_labels_are_another_truth_beside_it() -> None:
+    labels = {
+        **{f"capture-{name}": True for name in "abc"},
+        **{f"content-{name}": True for name in ("d", "e", "f", "broken", "not-inspected")},
+        "capture-f": False,
+    }
+    (audit,) = audits_of(labelled_cascade(), labels=labels)
+    assert audit.labelled == Labelled(anomalies=5, passed=3, missed=3)
+    by_stage, by_all = audit.labelled.pass_rate, audit.labelled.miss_rate
+    assert by_stage == by_all == pytest.approx((0.6, *share_interval(3, 5)))
+    (without,) = audits_of(labelled_cascade())
+    assert without.labelled is None
+    assert replace(audit, labelled=None) == without
+
+
+def test_where_no_anomaly_is_labelled_nothing_is_said_of_any() -> None:
+    (audit,) = audits_of(labelled_cascade(), labels={"capture-a": False})
+    assert audit.labelled == Labelled()
+    assert audit.labelled.pass_rate is audit.labelled.miss_rate is None
+
+
+def test_what_was_saved_is_told_in_dollars_where_a_look_costs_some() -> None:
+    expected = {"screen": 0.5, "confirm": 0.02}
+    (audit,) = audits_of(labelled_cascade(), usd_per_look=expected)
+    assert audit.saved_usd == pytest.approx(2 * 0.02)
+    assert words(audit).endswith("2 looks were saved, about $0.040")
+    assert words(replace(audit, usd_per_look=0.0001)).endswith("were saved, less than $0.001")
+    assert words(replace(audit, usd_per_look=800.0)).endswith("were saved, about $1,600.00")
+    assert words(replace(audit, usd_per_look=0.0)).endswith("2 looks were saved")
+
+
+def test_what_looks_did_cost_counts_more_than_what_they_should() -> None:
+    def paid(stage: StageResult, usd: float) -> StageResult:
+        return replace(stage, prediction=replace(stage.prediction, cost_usd=usd))
+
+    flagged, passed = said("screen", ANOMALY), said("screen", NORMAL)
+    results = [
+        result(flagged, paid(said("confirm", ANOMALY), 0.3)),
+        result(passed, paid(said("confirm", NORMAL, audited=True), 0.1)),
+        result(passed),
+    ]
+    (audit,) = audits_of(results, usd_per_look={"confirm": 9.0})
+    assert audit.usd_per_look == pytest.approx(0.2)
+    assert audit.saved_usd == pytest.approx(0.2)

@@ -235,3 +235,14 @@ def test_boards_laid_down_a_little_askew_are_aligned(test_data: Path) -> None:
     trusted = [alignment for alignment in found if alignment is not None]
     assert len(trusted) == len(found)
     assert all(a.correlation > max(0.65, a.before + 0.1) for a in trusted)
+
+
+def test_a_photo_from_a_fixed_camera_lies_as_it_is_also_where_something_has_changed() -> None:
+    """Steps below a pixel only smooth it: none of them may fit better, and that is no doubt."""
+    for seed, size in ((3, 60), (4, 40), (5, 80)):
+        reference = np.asarray(scene(seed).resize((384, 307)), np.float32)
+        changed = reference.copy()
+        changed[150 : 150 + size // 2, 200 : 200 + size] = 1.0
+        found = estimate(reference, changed)
+        assert found is not None
+        assert worst_corner_px(found, 1 + 0j, 0j) < 0.5

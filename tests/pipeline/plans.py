@@ -9,9 +9,9 @@ from walkdown.pipeline.plan import Plan, make_plan
 from walkdown.spec import PipelineSpec, SeverityRule, StageSpec
 from walkdown.types import ModelInfo, Prediction, Region, StageResult, Verdict
 
-Decide = Literal["last", "any", "all", "vote"]
+Decide = Literal["last", "any", "all", "vote", "fuse"]
 
-DECISIONS: tuple[Decide, ...] = ("last", "any", "all", "vote")
+DECISIONS: tuple[Decide, ...] = ("last", "any", "all", "vote", "fuse")
 
 
 def info(name: str) -> ModelInfo:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.pipeline.plans import answer, failure, plan_of
 
+from walkdown.pipeline.facts import UNKNOWN, ImageFacts
 from walkdown.pipeline.findings import Sighting, alert, finding_id, sightings, subject, update
 from walkdown.spec import SeverityRule
 from walkdown.types import Alert, Finding, Region, Result, ResultKey, Severity, Status, Verdict
@@ -122,13 +123,13 @@ def test_where_no_asset_is_known_the_image_is_the_subject() -> None:
 def test_only_an_anomaly_shows_anything() -> None:
     for verdict in (Verdict.NORMAL, Verdict.UNUSABLE):
         by = answer("a", verdict, 0.9, labels=("crack",))
-        assert sightings(PLAN, [by], by, None) == ()
-    assert sightings(PLAN, [failure("a")], None, None) == ()
+        assert sightings(PLAN, [by], by, UNKNOWN) == ()
+    assert sightings(PLAN, [failure("a")], None, UNKNOWN) == ()
 
 
 def test_an_anomaly_without_regions_or_labels_is_one_unnamed_sighting() -> None:
     by = answer("a", Verdict.ANOMALY, 0.9)
-    assert sightings(PLAN, [by], by, None) == (Sighting("anomaly", HIGH, 0.9, 0.0),)
+    assert sightings(PLAN, [by], by, UNKNOWN) == (Sighting("anomaly", HIGH, 0.9, 0.0),)
 
 
 def test_each_label_is_a_sighting_with_its_own_score_and_area_worst_first() -> None:
@@ -138,7 +139,7 @@ def test_each_label_is_a_sighting_with_its_own_score_and_area_worst_first() -> N
         Region((0, 9, 9, 9), 4.0, 0.55, "crack"),
     )
     by = answer("a", Verdict.ANOMALY, 0.7, regions=regions, labels=("dirt", "rust"))
-    assert sightings(PLAN, [by], by, None) == (
+    assert sightings(PLAN, [by], by, UNKNOWN) == (
         Sighting("crack", HIGH, 0.95, 6.0),
         Sighting("dirt", MEDIUM, 0.7, 0),
         Sighting("rust", MEDIUM, 0.65, 1.0),
@@ -147,7 +148,7 @@ def test_each_label_is_a_sighting_with_its_own_score_and_area_worst_first() -> N
 
 def test_the_unnamed_anomaly_has_the_score_of_the_image() -> None:
     by = answer("a", Verdict.ANOMALY, 0.7, regions=(Region((0, 0, 9, 9), 3.0, 0.9),))
-    assert sightings(PLAN, [by], by, None) == (Sighting("anomaly", MEDIUM, 0.7, 3.0),)
+    assert sightings(PLAN, [by], by, UNKNOWN) == (Sighting("anomaly", MEDIUM, 0.7, 3.0),)
 
 
 @pytest.mark.parametrize(
@@ -168,4 +169,6 @@ def test_the_first_rule_that_holds_gives_the_severity(rules: list[str], expected
     plan = plan_of(None, None, severity=made, decide="any")
     by = answer("a", Verdict.ANOMALY, 0.7, regions=(Region((0, 0, 9, 9), 3.0, 0.9),))
     stages = [by, answer("b", Verdict.NORMAL, 0.1)]
-    assert [s.severity for s in sightings(plan, stages, by, "north/pole-17")] == [expected]
+    assert [s.severity for s in sightings(plan, stages, by, ImageFacts(asset="north/pole-17"))] == [
+        expected
+    ]

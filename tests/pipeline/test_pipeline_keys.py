@@ -8,15 +8,14 @@ def test_a_cached_prediction_is_found_by_image_model_and_preparation() -> None:
         cache_key("c", "n", "p"),
         cache_key("c", "m", "q"),
         cache_key("cm", "", "p"),
+        cache_key("c", "m", "p", view="v"),
     }
-    assert len(keys) == 5
+    assert len(keys) == 6
     assert cache_key("c", "m", "p") in keys
 
 
 def test_heat_maps_are_one_for_each_prediction_and_lie_by_their_image() -> None:
-    key = heatmap_key("abcd", "m", "p")
-    assert key == f"heatmaps/ab/{cache_key('abcd', 'm', 'p')}.png"
-    assert key != heatmap_key("abcd", "n", "p")
+    assert heatmap_key("abcd", "ef01") == "heatmaps/ab/ef01.png"
 
 
 def test_images_lie_by_their_content() -> None:

@@ -34,6 +34,8 @@ def plan(text: str = TEXT, models: dict[str, ModelInfo] = MODELS) -> Plan:
     ("old", "new"),
     [
         ("decide: last", "decide: any"),
+        ("decide: last", "decide: fuse"),
+        ("decide: last", "decide: fuse\nfalse_alarms: 0.01"),
         ("{site}/{asset}", "{asset}/{site}"),
         ("> 0.4", "> 0.5"),
         (", when: screen.score > 0.4", ""),
@@ -95,10 +97,10 @@ def test_the_rules_of_decision_count(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_field_of_a_pipeline_is_known_to_count_or_not() -> None:
     """A new field must be put into one of the two tests above, and into the digest or not."""
     assert set(PipelineSpec.model_fields) == {
-        *("stages", "decide", "asset", "severity", "prepare"),
+        *("stages", "decide", "false_alarms", "asset", "severity", "prepare"),
         *("name", "source", "outputs", "alerts", "budget"),
     }
-    assert set(PrepareSpec.model_fields) == {"max_pixels", "areas", "align"}
+    assert set(PrepareSpec.model_fields) == {"max_pixels", "areas", "align", "steps"}
 
 
 def test_plans_of_the_same_file_are_equal() -> None:
@@ -134,7 +136,12 @@ def test_the_content_of_the_preparation_counts_and_not_its_words() -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["align: view.png", "areas: {mask: m.png}", "areas: {only: [[[0, 0], [1, 0], [1, 1]]]}"],
+    [
+        "align: view.png",
+        "areas: {mask: m.png}",
+        "areas: {only: [[[0, 0], [1, 0], [1, 1]]]}",
+        "steps: [denoise]",
+    ],
 )
 def test_no_plan_forgets_the_preparation(given: str) -> None:
     with pytest.raises(ValueError, match="needs the preparation's digest"):
@@ -147,7 +154,7 @@ def test_empty_areas_are_no_preparation() -> None:
 
 
 def test_a_condition_can_ask_for_every_promised_field() -> None:
-    from walkdown.pipeline.steps import stage_facts
+    from walkdown.pipeline.facts import stage_facts
     from walkdown.types import Prediction, StageResult
 
     facts: dict[str, Any] = dict(

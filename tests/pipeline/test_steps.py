@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.pipeline.plans import DECISIONS, Decide, answer, answers, failure, plan_of, plans
 
+from walkdown.pipeline.facts import ImageFacts, stage_facts
 from walkdown.pipeline.plan import Plan
-from walkdown.pipeline.steps import Decision, StageCall, is_audited, next_step, stage_facts
+from walkdown.pipeline.steps import Decision, StageCall, is_audited, next_step
 from walkdown.types import Region, StageResult, Status, Verdict
 
 ANOMALY, NORMAL, UNUSABLE = Verdict.ANOMALY, Verdict.NORMAL, Verdict.UNUSABLE
@@ -16,7 +17,7 @@ def walk(plan: Plan, replies: dict[str, StageResult]) -> tuple[list[str], Decisi
     """The stages that were called, in order, and how it ended."""
     done: list[StageResult] = []
     for _ in range(len(plan.stages) + 1):
-        step = next_step(plan, done, content=None)
+        step = next_step(plan, done)
         if isinstance(step, Decision):
             return [r.stage for r in done], step
         done.append(replies[step.stage.name])
@@ -80,14 +81,14 @@ def test_a_stage_that_fails_instead_never_turns_an_anomaly_normal(
 
 
 def _decision(plan: Plan, done: list[StageResult]) -> Decision:
-    step = next_step(plan, done, content=None)
+    step = next_step(plan, done)
     assert isinstance(step, Decision)
     return step
 
 
 def test_a_cascade_asks_the_second_model_only_about_what_the_first_flagged() -> None:
     plan = plan_of(None, "a.score > 0.4")
-    assert isinstance(next_step(plan, [], content=None), StageCall)
+    assert isinstance(next_step(plan, []), StageCall)
     called, decision = walk(plan, {"a": answer("a", NORMAL, 0.3)})
     assert (called, decision.verdict) == (["a"], NORMAL)
     called, decision = walk(plan, {"a": answer("a", ANOMALY, 0.6), "b": answer("b", NORMAL, 0.2)})
@@ -185,7 +186,7 @@ def audited(plan: Plan, verdict: Verdict = NORMAL) -> set[str]:
     """Which images the second stage sees although the first said so."""
     first, seen = answer("a", verdict, 0.3), set()
     for content in CONTENTS:
-        step = next_step(plan, [first], content=content)
+        step = next_step(plan, [first], image=ImageFacts(content=content))
         if isinstance(step, StageCall):
             assert step.audited is (verdict is NORMAL)
             seen.add(content)
@@ -207,13 +208,13 @@ def test_stages_draw_each_for_themselves_and_nothing_is_drawn_of_what_nobody_has
     later = plan.stages[2]
     both = {c for c in CONTENTS if is_audited(plan.stages[1], c) and is_audited(later, c)}
     assert len(both) / len(CONTENTS) == pytest.approx(0.25, abs=0.03)
-    assert isinstance(next_step(plan, [answer("a", NORMAL, 0.1)], content=None), Decision)
+    assert isinstance(next_step(plan, [answer("a", NORMAL, 0.1)]), Decision)
 
 
 def test_what_an_audit_finds_counts() -> None:
     plan = with_audit(plan_of(None, "a.verdict == 'anomaly'"), 1.0)
     done = [answer("a", NORMAL, 0.2), replace(answer("b", ANOMALY, 0.8), audited=True)]
-    decision = next_step(plan, done, content=CONTENTS[0])
+    decision = next_step(plan, done, image=ImageFacts(content=CONTENTS[0]))
     assert isinstance(decision, Decision)
     assert decision.verdict is ANOMALY
 

@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 from walkdown.imaging.areas import Areas, Polygon, Use
 from walkdown.imaging.preparing import Preparation, read_reference
 from walkdown.pipeline.plan import make_plan
-from walkdown.runners.worker import Outcome, Work, look
+from walkdown.runners.outcomes import Outcome
+from walkdown.runners.worker import Work, look
 from walkdown.spec import OutputsSpec, one_stage
 from walkdown.stores.memory import MemoryBlobs, MemoryRecords, MemorySource
 from walkdown.types import HeatMap, ModelInfo, Photo, Prediction, Region, Verdict

@@ -21,6 +21,8 @@ import botocore.session
 from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
+from walkdown.sdk.aws import OWN_SERVICES
+
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request")
@@ -60,7 +62,8 @@ class AwsStub:
     models: dict[str, ServiceModel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        session = botocore.session.get_session()
+        session = botocore.session.Session()
+        session.get_component("data_loader").search_paths.append(str(OWN_SERVICES))
         self.models = {name: session.get_service_model(name) for name, _ in self.answers}
 
     def variables(self, region: str = "eu-central-1") -> dict[str, str]:
@@ -232,7 +235,7 @@ def aws_stub(answers: dict[tuple[str, str], Answer]) -> Iterator[AwsStub]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     stub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield stub

@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from walkdown.models.bank import Head
+from walkdown.models.graphs.session import open_graph
 from walkdown.models.looking import InputSize
-from walkdown.models.memory_bank import open_graph, raw_score
+from walkdown.models.memory_bank import raw_score
 from walkdown.training import choosing, graph, judging, memory_bank
 
 Draw = Callable[..., NDArray[np.uint8]]

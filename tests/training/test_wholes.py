@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from walkdown.models import memory_bank as model
+from walkdown.models.graphs.session import open_graph
 from walkdown.models.looking import InputSize
 from walkdown.models.whole import Components, Whole, quarters
 from walkdown.training import graph, memory_bank, wholes
@@ -32,7 +32,7 @@ class Made:
         judge = graph.Judge(scaling, np.zeros((1, self.depth), np.float32), whole=whole)
         made = graph.detector(self.trunk, self.features, judge, worst_cells=5)
         names = ["raw_score", "cells", "patches"]
-        return model.open_graph(made, threads=1).run(names, {"image": self.image})
+        return open_graph(made, threads=1).run(names, {"image": self.image})
 
     def vector(self, channels: tuple[int, int]) -> NDArray[np.float32]:
         patches = self(None)[2].reshape(self.depth, *self.grid)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from walkdown.app.preparations import OpenStep
     from walkdown.models.artefact import Artefact
     from walkdown.ports import (
         Analytics,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         Model,
         Notifier,
         Outbox,
+        Predictions,
         Records,
         Source,
         Spending,
@@ -32,8 +34,9 @@ class App:
 
     ``sources`` opens the photographs of a source specification, ``notifiers`` the channel of an
     alert specification, ``open_model`` a loaded artefact under a label. ``close`` lets go of files.
-    ``original`` reads the photograph of a result as it was inspected; raises `WalkdownError`.
-    ``place`` is what people call the workspace: its folder, or ``aws://STACK``.
+    ``open_step`` makes a step of a preparation, by name and settings. ``original`` reads the
+    photograph of a result as it was inspected; raises `WalkdownError`. ``place`` is what people
+    call the workspace: its folder, or ``aws://STACK``.
     """
 
     home: Path
@@ -41,6 +44,7 @@ class App:
     settings: Settings
     blobs: Blobs
     records: Records
+    predictions: Predictions
     outbox: Outbox
     versions: Versions
     spending: Spending
@@ -49,6 +53,7 @@ class App:
     sources: Callable[[SourceSpec], Source]
     notifiers: Callable[[AlertSpec], Notifier]
     open_model: Callable[[Artefact, str], Model]
+    open_step: OpenStep
     origins: Mapping[str, str]
     close: Callable[[], None]
     original: Callable[[Result], bytes]

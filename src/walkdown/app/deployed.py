@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, cast
 
 from pydantic import ValidationError
 
 from walkdown.app.preparations import open_preparation, read_file
-from walkdown.errors import ArtefactError, StoreError
+from walkdown.errors import ArtefactError, StoreError, WalkdownError
 from walkdown.models import artefact
 from walkdown.pipeline.budget import Charge
 from walkdown.pipeline.plan import make_plan
@@ -24,12 +25,15 @@ from walkdown.stores.fields import Fields, Json, dumps, present
 from walkdown.types import ModelInfo, Permission
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from walkdown.app.preparations import OpenStep
     from walkdown.imaging.preparing import Preparation
     from walkdown.pipeline.plan import Plan
     from walkdown.ports import Blobs
     from walkdown.types import Capability, StageKind
+
+FOLDER = "pipelines/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,13 @@ class Deployed:
     key: str
     charge: Charge | None = None
 
-    def preparation(self, blobs: Blobs) -> Preparation:
+    def preparation(self, blobs: Blobs, open_step: OpenStep) -> Preparation:
         """What is done to photographs before models see them. Raises `StoreError` if it changed."""
-        preparation = open_preparation(self.spec.prepare, read=lambda key, _: blobs.get(key))
+        preparation = open_preparation(
+            self.spec.prepare, read=lambda key, _: blobs.get(key), open_step=open_step
+        )
         if preparation.digest != self.prepared:
-            raise StoreError(f"an image of the deployed pipeline {self.key} was changed since")
+            raise StoreError(f"an image or a step of the deployed pipeline {self.key} was changed")
         return preparation
 
     def plan(self) -> Plan:
@@ -70,19 +76,53 @@ def publish(
     charge: Charge | None = None,
     here: Blobs,
     there: Blobs,
+    open_step: OpenStep | None = None,
 ) -> Deployed:
     """Store a pipeline with its models and images ``there``; repeatable.
 
-    ``models`` are by name, with artefacts in the store ``here``.
+    ``models`` are by name, with artefacts in the store ``here``; ``open_step`` is needed for a
+    preparation with steps.
     """
     for info in models.values():
         _copy_model(info.digest, here, there)
-    prepared = open_preparation(spec.prepare).digest
+    prepared = open_preparation(spec.prepare, open_step=open_step).digest
+    return _put(spec, models, prefix, prepared, shape, charge, there)
+
+
+def keep(
+    spec: PipelineSpec, models: Mapping[str, ModelInfo], prepared: str, blobs: Blobs
+) -> Deployed:
+    """Store what an inspection's plan is made of, so that it can be made again; repeatable.
+
+    In the form of a deployed pipeline, without what tells people: that changes no result.
+    ``prepared`` is the preparation's digest.
+    """
+    bare = spec.model_copy(update={"alerts": (), "budget": None})
+    return _put(bare, models, "", prepared, Shape({}), None, blobs)
+
+
+def _put(
+    spec: PipelineSpec,
+    models: Mapping[str, ModelInfo],
+    prefix: str,
+    prepared: str,
+    shape: Shape,
+    charge: Charge | None,
+    there: Blobs,
+) -> Deployed:
     spec = _with_images(spec.model_copy(update={"source": None}), there)
     data = _to_bytes(spec, models, prefix, prepared, shape, charge)
-    key = f"pipelines/{spec.name}/{hashlib.sha256(data).hexdigest()[:32]}.json"
-    there.put(key, data)
+    key = f"{FOLDER}{spec.name}/{hashlib.sha256(data).hexdigest()[:32]}.json"
+    if there.size(key) != len(data):
+        there.put(key, data)
     return Deployed(spec, models, prefix, prepared, shape, key, charge)
+
+
+def kept(blobs: Blobs) -> Iterator[Deployed]:
+    """All pipelines that are stored; one that is damaged, or of another version, is left out."""
+    for key in blobs.list(FOLDER):
+        with suppress(WalkdownError, ValueError):
+            yield read_deployed(key, blobs)
 
 
 def read_deployed(key: str, blobs: Blobs) -> Deployed:
@@ -144,7 +184,8 @@ def _stored(path: str | None, there: Blobs) -> str | None:
         return None
     data = read_file(path, path)
     key = f"preparations/{hashlib.sha256(data).hexdigest()}"
-    there.put(key, data)
+    if there.size(key) != len(data):
+        there.put(key, data)
     return key
 
 

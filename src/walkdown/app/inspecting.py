@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from walkdown.app.delivery import Delivery
+from walkdown.app.deployed import keep
 from walkdown.app.preparations import open_preparation
+from walkdown.app.stage_budgets import refusing
 from walkdown.app.versions import open_version, resolve
 from walkdown.errors import NotFound, SpecError
 from walkdown.pipeline.plan import make_plan
@@ -60,6 +62,7 @@ class Inspecting:
     def lines(self) -> Iterator[Line]:
         """Every image once, first those that were done before, then as they are recorded."""
         recorder = self._recorder()
+        self._keep_plan()
         self.app.records.save_inspection(self.inspection)
         keys = [recorder.key(ref.capture_id) for ref in self.refs]
         self.app.records.add_members(self.inspection.id, list(zip(self.refs, keys, strict=True)))
@@ -71,6 +74,12 @@ class Inspecting:
         yield from self._look(recorder, todo)
         self.delivery.deliver(last=True)
         self.app.records.save_inspection(replace(self.inspection, finished_at=self.app.clock()))
+
+    def _keep_plan(self) -> None:
+        """What the results are made of can be looked up later: for a replay, and for forecasts."""
+        stages = zip(self.spec.stages, self.plan.stages, strict=True)
+        models = {said.model: stage.model for said, stage in stages}
+        keep(self.spec, models, self.preparation.digest, self.app.blobs)
 
     def _skipped(self, keys: Sequence[ResultKey], done: dict[ResultKey, Result]) -> Iterator[Line]:
         for ref, key in zip(self.refs, keys, strict=True):
@@ -89,6 +98,7 @@ class Inspecting:
             max_pixels=self.spec.prepare.max_pixels,
             remember=self.inspection.run == 0,
             preparation=self.preparation,
+            refuse=refusing(self.app, self.plan.name, self.inspection.id),
         )
         for results in local.run(work, recorder, todo, workers=self.app.settings.workers):
             self.delivery.deliver(alerts=any(result.severity for result in results))
@@ -113,7 +123,7 @@ def inspect(app: App, spec: PipelineSpec, *, again: bool = False, progress: Prog
     """Prepare an inspection: models are opened and checked before the first image is touched."""
     if spec.source is None:
         raise SpecError(f"pipeline {spec.name!r} names no source: give the photographs as PATH")
-    preparation = open_preparation(spec.prepare)
+    preparation = open_preparation(spec.prepare, open_step=app.open_step)
     versions = {name: resolve(app, name) for name in {s.model for s in spec.stages}}
     opened = {name: open_version(app, version) for name, version in versions.items()}
     infos = {name: model.info for name, model in opened.items()}
@@ -163,8 +173,8 @@ def _inspection(app: App, spec: PipelineSpec, plan: Plan, *, again: bool) -> Ins
         actor=app.settings.actor,
         started_at=now,
         run=run,
-        model=", ".join(stage.model.label for stage in plan.stages),
-        threshold=plan.stages[-1].model.threshold,
+        model=", ".join(stage.model.label for stage in plan.counted),
+        threshold=plan.counted[-1].model.threshold,
     )
 
 

@@ -18,8 +18,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from walkdown.models.graphs.session import open_graph
 from walkdown.models.looking import scaled
-from walkdown.models.memory_bank import GRAPH, MemoryBank, open_graph
+from walkdown.models.memory_bank import GRAPH, MemoryBank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

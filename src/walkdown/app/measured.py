@@ -26,7 +26,9 @@ class StageMeasured:
 
     ``audit`` of the images that its condition leaves out come to it all the same, and are in that
     share. Of the seconds, ``heatmap_seconds`` go into drawing a heat map of ``heatmap_bytes``, both
-    0 where none is stored. ``open_seconds`` are for the model, in ``model_files`` files.
+    0 where none is stored. ``open_seconds`` are for the model, in ``model_files`` files. A model
+    that asks a service lets its function wait for ``waits_seconds`` an image, and a look costs
+    ``usd_per_look``.
     """
 
     name: str
@@ -39,6 +41,8 @@ class StageMeasured:
     model_files: int = 1
     kind: StageKind = "inline"
     audit: float = 0.0
+    waits_seconds: float = 0.0
+    usd_per_look: float = 0.0
 
     def with_share(self, share: float) -> StageMeasured:
         """The same, if the condition held for that share of the images."""

@@ -23,11 +23,14 @@ from walkdown.app.versions import resolve
 from walkdown.errors import ImageError, NotFound, SpecError
 from walkdown.memory import peak_mib
 from walkdown.models import artefact
+from walkdown.models.calling import AT_ONCE
 from walkdown.pipeline.plan import make_plan
+from walkdown.pipeline.predictions import failed
 from walkdown.pipeline.steps import Decision, next_step
+from walkdown.runners.outcomes import Outcome, facts_of
 from walkdown.runners.parts import ref_to_json, unpack
 from walkdown.runners.recording import Recorder
-from walkdown.runners.worker import Outcome, Work
+from walkdown.runners.worker import Work
 from walkdown.stores.dynamodb_keys import Keys
 from walkdown.stores.dynamodb_values import pack, size_of
 from walkdown.stores.dynamodb_writing import cache_items, draft
@@ -44,7 +47,15 @@ if TYPE_CHECKING:
     from walkdown.ports import Model, Progress, Records, Source
     from walkdown.spec import PipelineSpec
     from walkdown.stores.dynamodb_values import Item
-    from walkdown.types import Entry, ImageRef, Result, StageResult
+    from walkdown.types import (
+        Entry,
+        ImageRef,
+        ModelInfo,
+        Photo,
+        Prediction,
+        Result,
+        StageResult,
+    )
 
 AT_MOST = 5
 """Photographs that are looked at, evenly picked."""
@@ -54,6 +65,10 @@ SPARE_BYTES = 120
 
 FINDING, ALERT = Stored(700, 1), Stored(900, 1)
 """What is assumed of findings where none was seen."""
+
+CALL_S = 1.0
+"""What a service is taken to need for an answer; of one batch, `AT_ONCE` are asked at once. It is
+not asked here, since it may charge for it."""
 
 CHANNELS = ("eventbridge", "sns")
 _FOLDER = "measuring"
@@ -103,11 +118,24 @@ def measure(
     stages: list[StageMeasured] = []
     for stage in bench.plan.stages:
         opened = models[stage.model.digest]
+        if stage.model.kind == "call":
+            opened = opened._replace(model=_Unasked(stage.model))
         seen[stage.name] = _glances(bench, stage, opened.model, refs, progress)
         stages.append(_stage(stage, seen[stage.name], opened))
     outcomes = [_decided(bench.plan, [seen[s.name][i].outcome for s in bench.plan.stages])
                 for i in range(len(refs))]  # fmt: skip
     return _measured(bench, refs, stages, outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unasked:
+    """Stands for a model that asks a service, and does not ask it."""
+
+    info: ModelInfo
+
+    def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
+        """As a service that is down: other stages are asked where they would be then."""
+        return [failed("services are not asked while a pipeline is measured")] * len(photos)
 
 
 class _Opened(NamedTuple):
@@ -131,7 +159,7 @@ def _bench(
     infos = {name: opened[version.digest].model.info for name, version in versions.items()}
     if any(info.kind == "job" for info in infos.values()):
         raise SpecError("a model that works by job can't be measured here: its service runs it")
-    preparation = open_preparation(spec.prepare)
+    preparation = open_preparation(spec.prepare, open_step=app.open_step)
     plan = make_plan(spec, infos, preparation=preparation.digest)
     source: Source
     if spec.source is None:
@@ -150,7 +178,8 @@ def _glances(
     bench: _Bench, stage: Stage, model: Model, refs: Sequence[ImageRef], progress: Progress
 ) -> list[_Glance]:
     """The first image is looked at twice, since a first look pays for what is then there."""
-    alone = replace(bench.plan, stages=(replace(stage, when=None),))
+    looks = replace(stage, when=None, regions=None, shadow_of=None, usd_per_month=None)
+    alone = replace(bench.plan, stages=(looks,))
     work = Work(
         plan=alone,
         models={stage.model.digest: model},
@@ -159,7 +188,7 @@ def _glances(
         records=cast("Records", MemoryRecords(workspace=bench.app.settings.workspace)),
         outputs=bench.spec.outputs.model_copy(update={"images": False}),
         max_pixels=bench.spec.prepare.max_pixels,
-        preparation=open_preparation(bench.spec.prepare),
+        preparation=open_preparation(bench.spec.prepare, open_step=bench.app.open_step),
     )
     _glance(bench, work, stage, refs[0])
     found = []
@@ -197,6 +226,8 @@ def _stage(stage: Stage, seen: Sequence[_Glance], opened: _Opened) -> StageMeasu
         model_files=opened.files,
         kind=stage.model.kind,
         audit=stage.audit,
+        waits_seconds=CALL_S / AT_ONCE if stage.model.kind == "call" else 0.0,
+        usd_per_look=stage.model.usd_per_image,
     )
 
 
@@ -206,7 +237,7 @@ def _decided(plan: Plan, alone: Sequence[Outcome]) -> Outcome:
     whole = replace(alone[0], stages=[], cache=[])
     caches = {o.stages[0].stage: o.cache for o in alone if o.stages}
     while not whole.error:
-        step = next_step(plan, whole.stages, content=None)
+        step = next_step(plan, whole.stages, image=replace(facts_of(plan, whole), content=None))
         if isinstance(step, Decision):
             whole.decision = step
             break

@@ -6,18 +6,20 @@ folder with its pipeline can be moved as a whole, and a pipeline file from elsew
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from walkdown.errors import SpecError
 from walkdown.imaging.areas import Areas, Mask, Polygon, read_mask
+from walkdown.imaging.own_steps import OwnStep
 from walkdown.imaging.preparing import Preparation, Reference, check, read_reference
 
 if TYPE_CHECKING:
     from walkdown.spec import AreasSpec, PrepareSpec
 
 Read = Callable[[str, str], bytes]
+OpenStep = Callable[[str, Mapping[str, object]], OwnStep]
 
 MAX_BYTES: Final = 200_000_000
 MASK, ALIGN = "prepare.areas.mask", "prepare.align"
@@ -33,17 +35,23 @@ def placed(prepare: PrepareSpec, folder: Path) -> PrepareSpec:
     return prepare.model_copy(update={"areas": areas, "align": align})
 
 
-def open_preparation(prepare: PrepareSpec, *, read: Read | None = None) -> Preparation:
+def open_preparation(
+    prepare: PrepareSpec, *, read: Read | None = None, open_step: OpenStep | None = None
+) -> Preparation:
     """The preparation that a section asks for; paths are taken as they are (see `placed`).
 
     ``read`` gives the bytes of a path, called by a name for errors; a file's, unless given.
+    ``open_step`` makes the team's own steps, by name and settings.
 
     Raises `SpecError` for a file that can't be read, and for areas that leave nothing to look at.
     """
     read = read or read_file
     mask = _mask(prepare, read)
     areas = Areas(_polygons(prepare.areas), mask)
-    preparation = Preparation(areas, _reference(prepare, read))
+    if prepare.steps and open_step is None:
+        raise SpecError("the steps of 'prepare' can't be used here")
+    steps = tuple(open_step(s.use, s.settings) for s in prepare.steps) if open_step else ()
+    preparation = Preparation(areas, _reference(prepare, read), steps)
     check(preparation)
     return preparation
 

@@ -17,6 +17,7 @@ from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from walkdown.app.remarks import remarks_on
 from walkdown.app.report_pictures import drawn_patches, drawn_pictures, plan_pictures
 from walkdown.app.report_rows import (
     counts,
@@ -30,19 +31,19 @@ from walkdown.app.report_rows import (
 )
 from walkdown.app.rows import region_row, stage_row
 from walkdown.errors import StoreError
-from walkdown.evaluate.audits import audits_of, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from typing import TextIO
 
-    from walkdown.app.report_pictures import Drawn, Original
+    from walkdown.app.report_pictures import Drawn, Original, Pictures
     from walkdown.app.rows import Row
     from walkdown.ports import Blobs, Progress
     from walkdown.types import Inspection, Region, Result, StageResult
 
-_PER_BLOCK = 50
+PER_BLOCK = 50
+"""Pictures in one block of JSON."""
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
@@ -64,11 +65,11 @@ def write_report(
     documents the tables. Raises `StoreError` where ``out`` can't be written.
     """
     ranked = worst_first(results)
-    with _whole_file(out / "results.csv") as file:
+    with whole_file(out / "results.csv") as file:
         write_csv(ranked, file)
-    with _whole_file(out / "results.json") as file:
+    with whole_file(out / "results.json") as file:
         write_json(inspection, ranked, file)
-    with _whole_file(out / "index.html") as file:
+    with whole_file(out / "index.html") as file:
         _write_page(
             inspection, ranked, blobs=blobs, file=file, progress=progress, original=original
         )
@@ -85,7 +86,21 @@ def _write_page(
     original: Original | None,
 ) -> None:
     plan = plan_pictures(ranked)
-    before, after = _page(inspection, ranked, plan.numbers).split("<!--pictures-->")
+    page = _page(inspection, ranked, plan.numbers)
+    write_whole(page, plan, blobs=blobs, file=file, progress=progress, original=original)
+
+
+def write_whole(
+    page: str,
+    plan: Pictures,
+    *,
+    blobs: Blobs,
+    file: TextIO,
+    progress: Progress,
+    original: Original | None,
+) -> None:
+    """Write a page of `page_of` with its pictures, drawn one after the other."""
+    before, after = page.split("<!--pictures-->")
     file.write(before)
     progress.start("drawing the report's pictures", len(plan.pictures))
     drawn = drawn_pictures(plan, blobs=blobs, original=original)
@@ -104,7 +119,7 @@ def _write_blocks(
         block.append(one)
         if progress:
             progress.advance()
-        if len(block) == _PER_BLOCK:
+        if len(block) == PER_BLOCK:
             _write_block(f"{name}-{number}", block, file)
             block, number = [], number + 1
     if block:
@@ -116,17 +131,22 @@ def _write_block(name: str, block: Sequence[Drawn | None], file: TextIO) -> None
 
 
 def _page(inspection: Inspection, ranked: Sequence[Result], numbers: Sequence[int | None]) -> str:
-    """The page, all but its pictures, which belong at the mark that is left in it."""
+    """The report's page, all but its pictures."""
     found = counts(ranked)
     data = {
         "inspection": inspection_row(inspection),
         "counts": found,
-        "audits": [words(audit) for audit in audits_of(ranked)],
-        "per_block": _PER_BLOCK,
-        "results": [_page_row(r, n) for r, n in zip(ranked, numbers, strict=True)],
+        "remarks": remarks_on(ranked),
+        "per_block": PER_BLOCK,
+        "results": [page_row(r, n) for r, n in zip(ranked, numbers, strict=True)],
     }
-    style, script = _asset("page.css"), _asset("page.js")
     title = f"{inspection.pipeline}: {found['anomaly']} of {len(ranked)} images are anomalies"
+    return page_of(title, data)
+
+
+def page_of(title: str, data: Row, *, scripts: Sequence[str] = ("page.js",)) -> str:
+    """A page that shows ``data``, with a mark where its pictures belong (see `write_whole`)."""
+    style, script = _asset("page.css"), "".join(_asset(name) for name in scripts)
     slots = {
         "title": escape(title.encode("utf-8", "backslashreplace").decode("utf-8")),
         "style_hash": _policy_hash(style),
@@ -138,7 +158,7 @@ def _page(inspection: Inspection, ranked: Sequence[Result], numbers: Sequence[in
     return _SLOT.sub(lambda slot: slots[slot[1]], _asset("page.html"))
 
 
-def _page_row(result: Result, number: int | None) -> Row:
+def page_row(result: Result, number: int | None) -> Row:
     """A result's row with the numbers of its picture and of the stage that is shown."""
     stage = shown_stage(result)
     shown = None if stage is None else result.stages.index(stage)
@@ -165,7 +185,7 @@ def _policy_hash(text: str) -> str:
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[TextIO]:
+def whole_file(path: Path) -> Iterator[TextIO]:
     """A text file that gets its name only when it was written to its end."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

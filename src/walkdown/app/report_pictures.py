@@ -67,6 +67,7 @@ class Picture:
     """What one picture of the page is made from, and shared by all results with the same.
 
     ``side_px`` is the longer side of the original, where it is known; ``of`` is one of the results.
+    ``before`` is a second heat map of the same image, for the page that compares two.
     """
 
     content: str
@@ -75,6 +76,7 @@ class Picture:
     side_px: int | None = None
     comparisons: tuple[Comparison, ...] = ()
     of: Result | None = field(default=None, compare=False)
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,28 @@ def plan_pictures(ranked: Sequence[Result]) -> Pictures:
         for (content, heatmap), result, comparisons in zip(keys, first, compared, strict=True)
     )
     return Pictures(tuple(numbers), tuple(pictures), tuple(patches))
+
+
+def plan_pairs(pairs: Iterable[tuple[Result, Result]]) -> Pictures:
+    """What is drawn for images that were looked at twice: each once, with both heat maps."""
+    pictures: list[Picture] = []
+    numbers: list[int | None] = []
+    for before, after in pairs:
+        fits = before.content is not None and len(pictures) < _MOST_PICTURES
+        numbers.append(len(pictures) if fits else None)
+        if fits:
+            old, new = (shown_stage(result) for result in (before, after))
+            pictures.append(
+                Picture(
+                    before.content or "",
+                    new.heatmap if new else None,
+                    before.image,
+                    _side_px(before),
+                    of=before,
+                    before=old.heatmap if old else None,
+                )
+            )
+    return Pictures(tuple(numbers), tuple(pictures), ())
 
 
 def _side_px(result: Result) -> int | None:
@@ -182,7 +206,10 @@ def _draw(
     small, width_px, height_px = thumbnail(photo, max_px=longest_px)
     drawn: Drawn = {"image": _data_uri(small), "width": width_px, "height": height_px}
     compared = [_draw_comparison(c, photo, plan) for c in picture.comparisons]
-    return {**drawn, "heat": _draw_heat(picture.heatmap, blobs, heat_px), "compared": compared}
+    drawn |= {"heat": _draw_heat(picture.heatmap, blobs, heat_px), "compared": compared}
+    if picture.before:
+        drawn["before"] = _draw_heat(picture.before, blobs, heat_px)
+    return drawn
 
 
 def _photo(picture: Picture, original: Original, *, at_least_px: int | None) -> Photo:

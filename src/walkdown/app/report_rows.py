@@ -3,9 +3,10 @@
 Text that is not valid Unicode (a file name of raw bytes) is spelled out with backslashes, and a
 number that is not finite becomes null, so that every reader of the files can read them.
 
-``results.json`` holds ``inspection``, ``counts``, ``audits`` and ``results``, worst score first;
-each result has the fields of ``walkdown.app.rows``, the rest of those of `Result`, and ``name`` for
-the last part of ``image``. Heat maps and pictures are named by their keys in the workspace's store.
+``results.json`` holds ``inspection``, ``counts``, ``audits``, ``shadows`` and ``results``, worst
+score first; each result has the fields of ``walkdown.app.rows``, the rest of those of `Result`, and
+``name`` for the last part of ``image``. Heat maps and pictures are named by their keys in the
+workspace's store.
 
 ``results.csv`` has one line per result in the same order, in UTF-8:
 
@@ -20,7 +21,8 @@ the last part of ``image``. Heat maps and pictures are named by their keys in th
     labels           separated by "; "          uri            where the image is
     regions          how many                   recorded_at    when the result was written, UTC
     area_pct         of the regions together    id             of the result
-    error            why it failed, in words
+    error            why it failed, in words    cost_usd       what services charged, US dollars
+    note             the deciding model's words
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from typing import TYPE_CHECKING
 
 from walkdown.app.rows import moment, number, result_row
 from walkdown.evaluate.audits import audits_of, words
+from walkdown.evaluate.shadows import comparisons_of
 from walkdown.types import Status, Verdict
 
 if TYPE_CHECKING:
@@ -45,8 +48,9 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "image", "status", "verdict", "score", "raw_score", "severity", "asset", "viewpoint", "model",
-    "labels", "regions", "area_pct", "error", "taken_at", "camera", "latitude_deg", "longitude_deg",
-    "altitude_m", "width_px", "height_px", "sha256", "uri", "recorded_at", "id",
+    "labels", "regions", "area_pct", "error", "note", "cost_usd", "taken_at", "camera",
+    "latitude_deg", "longitude_deg", "altitude_m", "width_px", "height_px", "sha256", "uri",
+    "recorded_at", "id",
 )  # fmt: skip
 
 # A spreadsheet takes a cell that starts like this for a formula and would run it.
@@ -113,9 +117,12 @@ def inspection_row(inspection: Inspection) -> Row:
 def audit_row(audit: Audit) -> Row:
     """An audit's counts, and the share of anomalies that were passed, with its 95 % interval."""
     rate = audit.miss_rate
+    counted = asdict(audit)
+    del counted["labelled"]
     return {
-        **asdict(audit),
+        **counted,
         "saved": audit.saved,
+        "saved_usd": number(audit.saved_usd),
         "miss_rate": None if rate is None else [number(value) for value in rate],
         "words": words(audit),
     }
@@ -151,7 +158,9 @@ def write_json(inspection: Inspection, results: Sequence[Result], file: TextIO) 
     """The inspection, its counts, and one result per line."""
     file.write(f'{{"inspection": {dumps(inspection_row(inspection))},\n')
     audits = [audit_row(audit) for audit in audits_of(results)]
-    file.write(f'"counts": {dumps(counts(results))},\n"audits": {dumps(audits)},\n"results": [')
+    shadows = [asdict(each) for each in comparisons_of(results)]
+    file.write(f'"counts": {dumps(counts(results))},\n"audits": {dumps(audits)},\n')
+    file.write(f'"shadows": {dumps(shadows)},\n"results": [')
     for at, result in enumerate(results):
         file.write(",\n" if at else "\n")
         file.write(dumps(report_row(result)))

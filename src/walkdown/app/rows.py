@@ -12,7 +12,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from walkdown.types import Nearest, Prediction, Region, Result, StageResult
@@ -21,7 +21,11 @@ Row = dict[str, object]
 
 
 def result_row(result: Result, *, locate: Callable[[str], str] = str) -> Row:
-    """One result with its stages. ``locate`` makes of a blob's key what the row shows of it."""
+    """One result with its stages. ``locate`` makes of a blob's key what the row shows of it.
+
+    ``note`` is what the stage that decided says in words, ``cost_usd`` what all stages cost.
+    """
+    decided = result.decided_by
     return {
         "image": result.image,
         "sha256": result.content,
@@ -31,6 +35,8 @@ def result_row(result: Result, *, locate: Callable[[str], str] = str) -> Row:
         "verdict": result.verdict.value if result.verdict else None,
         "score": number(result.score),
         "raw_score": number(result.raw_score),
+        "note": decided.prediction.note if decided else None,
+        "cost_usd": cost_of(result.stages),
         "stages": [stage_row(stage, locate=locate) for stage in result.stages],
         "severity": result.severity.value if result.severity else None,
         "asset": result.asset,
@@ -47,6 +53,7 @@ def stage_row(stage: StageResult, *, locate: Callable[[str], str] = str) -> Row:
         "model": stage.model,
         "digest": stage.digest,
         "audited": stage.audited,
+        "beside": stage.beside,
         **_prediction_row(stage.prediction, locate),
         "heatmap": locate(stage.heatmap) if stage.heatmap else None,
     }
@@ -61,7 +68,15 @@ def _prediction_row(prediction: Prediction, locate: Callable[[str], str]) -> Row
         "labels": list(prediction.labels),
         "regions": [region_row(region, locate=locate) for region in prediction.regions],
         "error": prediction.error,
+        "note": prediction.note,
+        "cost_usd": number(prediction.cost_usd),
     }
+
+
+def cost_of(stages: Sequence[StageResult]) -> float | None:
+    """What these looks cost together, in US dollars; None where no service charged for one."""
+    known = [cost for s in stages if (cost := number(s.prediction.cost_usd)) is not None]
+    return math.fsum(known) if known else None
 
 
 def region_row(region: Region, *, locate: Callable[[str], str] = str) -> Row:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from walkdown.app.preparations import OpenStep
     from walkdown.imaging.preparing import Preparation
 
 
@@ -43,12 +44,12 @@ def pipeline_of(
     return spec
 
 
-def preparation_of(file: Path) -> Preparation:
+def preparation_of(file: Path, open_step: OpenStep) -> Preparation:
     """What a pipeline file does to photographs before models see them, for a training alike.
 
     Raises `SpecError` as `pipeline_of` does, and for images of the section that can't be used.
     """
-    return open_preparation(_from_file(file).prepare)
+    return open_preparation(_from_file(file).prepare, open_step=open_step)
 
 
 def _from_file(file: Path) -> PipelineSpec:

@@ -28,8 +28,9 @@ from walkdown.parallel import chunks, ordered_map
 from walkdown.pipeline.predictions import failed
 from walkdown.pipeline.steps import Decision, decide, next_step
 from walkdown.runners.jobs import Collecting, Submitting
+from walkdown.runners.outcomes import Outcome, facts_of, waits_for
 from walkdown.runners.parts import pack, ref_from_json, ref_to_json, unpack
-from walkdown.runners.worker import Outcome, Work, advance, waits_for
+from walkdown.runners.worker import Work, advance
 from walkdown.stores.codec import inspection_from_json, inspection_to_json
 from walkdown.stores.fields import Fields, dumps, loads
 from walkdown.types import Inspection, StageResult, Status, digest_of
@@ -151,8 +152,8 @@ def inspection_of(
         actor=actor,
         started_at=at,
         run=run,
-        model=", ".join(stage.model.label for stage in plan.stages),
-        threshold=plan.stages[-1].model.threshold,
+        model=", ".join(stage.model.label for stage in plan.counted),
+        threshold=plan.counted[-1].model.threshold,
     )
 
 
@@ -281,7 +282,7 @@ def record(batch: Batch, recorder: Recorder, blobs: Blobs) -> list[Result]:
     outcomes = unpack(blobs.get(batch.part))
     for outcome in outcomes:
         if outcome.error is None:
-            step = next_step(recorder.plan, outcome.stages, content=outcome.content)
+            step = next_step(recorder.plan, outcome.stages, image=facts_of(recorder.plan, outcome))
             outcome.decision = step if isinstance(step, Decision) else None
     return _record(batch, [o for o in outcomes if o.error or o.decision], recorder, blobs)
 
@@ -300,6 +301,7 @@ def give_up(batch: Batch, recorder: Recorder, blobs: Blobs, *, why: str) -> list
                 model.digest,
                 failed(why),
                 audited=call is not None and call.audited,
+                beside=stages[batch.stage].shadow_of,
             )
             outcome.stages.append(said)
             outcome.decision = decide(recorder.plan, outcome.stages)

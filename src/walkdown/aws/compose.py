@@ -65,7 +65,41 @@ def compose(base: Template, pipelines: Sequence[Pipeline], *, digest: str) -> Te
     whole = _with_versions(copy.deepcopy(base), digest[:_NAMED])
     for pipeline in sorted(pipelines, key=lambda each: each.name):
         whole["Resources"] |= _resources(pipeline, digest[:_NAMED])
+    whole["Resources"] |= _look_policy(pipelines)
     return whole
+
+
+def _look_policy(pipelines: Sequence[Pipeline]) -> Template:
+    """What the models of all pipelines need, and stages' budgets: nothing, where none needs any."""
+    wanted = {
+        permission
+        for pipeline in pipelines
+        for info in pipeline.deployed.models.values()
+        for permission in info.permissions
+    }
+    statements: list[Template] = [
+        {
+            "Effect": "Allow",
+            "Action": sorted(each.actions),
+            "Resource": [{"Fn::Sub": arn} if "${" in arn else arn for arn in each.resources],
+        }
+        for each in sorted(wanted, key=lambda each: (each.actions, each.resources))
+    ]
+    if any(stage.budget for pipeline in pipelines for stage in pipeline.deployed.spec.stages):
+        table = {"Fn::GetAtt": ["Table", "Arn"]}
+        statements.append({"Effect": "Allow", "Action": ["dynamodb:PutItem"], "Resource": table})
+    if not statements:
+        return {}
+    return {
+        "LookModelsPolicy": {
+            "Type": "AWS::IAM::Policy",
+            "Properties": {
+                "PolicyName": "look-models",
+                "Roles": [{"Ref": "LookRole"}],
+                "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
+            },
+        }
+    }
 
 
 def _check(pipelines: Sequence[Pipeline]) -> None:

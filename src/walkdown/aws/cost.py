@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from walkdown.app.measured import Stored
-from walkdown.aws.bill import Bill, Counter
+from walkdown.aws.bill import Bill, Counter, Line
 from walkdown.aws.load import Pace, load_of, processor
 from walkdown.pipeline.notices import STORM
 
 if TYPE_CHECKING:
     from walkdown.app.measured import Measured
-    from walkdown.aws.bill import Line
     from walkdown.aws.load import Case, Load, StageLoad, Standing
     from walkdown.aws.prices import Prices
     from walkdown.aws.transitions import Transitions
@@ -139,6 +138,9 @@ class _Count:
         self.to.add(name, "dynamodb.usd_per_million_read_units", "remembered?", asked)
         moved = batches * self.moves.batch[name]
         self.to.add(name, "stepfunctions.usd_per_thousand_transitions", "batches", moved)
+        if each.stage.usd_per_look:
+            looks = Line(name, "model's service", "looks", images, "look", each.stage.usd_per_look)
+            self.to.lines.append(looks)
         self._key(name, images + maps + models + earlier + batches + waits)
 
     def recording(self) -> None:
@@ -206,6 +208,7 @@ class _Count:
         cpu = processor(self.standing.memory_mb["Look"]) / self.load.case.slower
         image = (
             stage.seconds / cpu
+            + stage.waits_seconds
             + pace.get_s
             + self.measured.image_bytes / pace.bytes_per_s
             + (pace.put_s if stage.heatmap_bytes else 0.0)

@@ -78,6 +78,7 @@ def here_and_now(
         charge=charge,
         here=app.blobs,
         there=there or MemoryBlobs(),
+        open_step=app.open_step,
     )
 
 

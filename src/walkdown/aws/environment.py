@@ -6,12 +6,13 @@ S3 and checked once in each.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from walkdown import wiring_aws
 from walkdown.app.deployed import read_deployed
+from walkdown.app.stage_budgets import refusing
 from walkdown.clock import utc_now
 from walkdown.models import artefact
 from walkdown.runners.recording import Recorder
@@ -101,9 +102,15 @@ def work(plan_key: str, stage: str) -> Work:
         # The source bucket keeps the photographs, so that a copy would only cost.
         outputs=pipeline.spec.outputs.model_copy(update={"images": False}),
         max_pixels=pipeline.spec.prepare.max_pixels,
-        preparation=pipeline.preparation(app.blobs),
+        preparation=pipeline.preparation(app.blobs, app.open_step),
         ahead=True,
     )
+
+
+def work_of(batch: Batch, plan_key: str) -> Work:
+    """`work`, which takes what looks of a batch cost from its stage's budget, where it has one."""
+    app, kept = function().app, work(plan_key, batch.stage)
+    return replace(kept, refuse=refusing(app, kept.plan.name, batch.inspection))
 
 
 def recorder(batch: Batch, plan_key: str) -> Recorder:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+from walkdown.app.foretelling import ASSUMED
 from walkdown.app.measuring import measure
 from walkdown.aws.bill import PER
 from walkdown.aws.cost import bill_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from walkdown.aws.transitions import Transitions
     from walkdown.ports import Progress
 
-FLAGGED: Final = 0.05
+FLAGGED: Final = ASSUMED
 """The share of images that is taken to be flagged where the photographs can't tell."""
 
 SLOWER: Final = 1.5
@@ -112,11 +113,14 @@ def quote(measured: Measured, case: Case, prices: Prices, *, cores: int = 1) -> 
 def charge_of(found: Estimate) -> Charge:
     """An inspection's own share and each image's, from what 1 and what 1,000 images cost.
 
-    Rounded, so that the same pipeline measured twice is mostly the same deployment.
+    What services of models charge is not in it: stages have budgets of their own. Rounded, so that
+    the same pipeline measured twice is mostly the same deployment.
     """
     prices = prices_of(found.bill.region)
-    many = quote(found.measured, Case(PER), prices).bill.usd
-    one = quote(found.measured, Case(1), prices).bill.usd
+    own = tuple(replace(stage, usd_per_look=0.0) for stage in found.measured.stages)
+    measured = replace(found.measured, stages=own)
+    many = quote(measured, Case(PER), prices).bill.usd
+    one = quote(measured, Case(1), prices).bill.usd
     each = (many - one) / (PER - 1)
     return Charge(float(f"{max(0.0, one - each):.2g}"), float(f"{each:.2g}"))
 

@@ -68,7 +68,7 @@ def look(event: Mapping[str, Any], _: object) -> Answer:
     with step(
         "look", stack, inspection=batch.inspection, stage=batch.stage, batch=batch.id
     ) as line:
-        work, do = environment.work(plan, batch.stage), event.get("do", "look")
+        work, do = environment.work_of(batch, plan), event.get("do", "look")
         line.facts["do"] = do
         if do == "submit":
             return {"jobs": workflow.submit(work, batch)}

@@ -32,7 +32,10 @@ RUNTIMES: Final = ("3.13", "3.12")
 LIMIT_MIB: Final = 250
 """Lambda's limit for the unpacked code."""
 
-SERVICES: Final = ("athena", "dynamodb", "events", "s3", "sns", "ssm", "stepfunctions", "sts")
+SERVICES: Final = (
+    *("athena", "dynamodb", "events", "s3", "sns", "ssm", "stepfunctions", "sts"),
+    *("bedrock-runtime", "rekognition", "sagemaker", "sagemaker-runtime", "secretsmanager"),
+)
 """Those whose descriptions the functions need; botocore has 400 of them."""
 
 DROPPED: Final = (
@@ -103,7 +106,7 @@ def _inputs(runtime: str) -> str:
 def _built(folder: Path, runtime: str) -> Package:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         stage = Path(name) / "code"
-        _install(stage, runtime)
+        fetch(pins(), stage, runtime)
         _add_walkdown(stage)
         _prune(stage)
         compiled = _compile(stage, runtime)
@@ -127,15 +130,20 @@ def _runtime() -> str:
 
 
 def pins() -> list[str]:
-    """The libraries with their versions here: what is needed, and what that needs.
+    """The libraries with their versions here: what is needed, and what that needs."""
+    return [f"{name}=={version}" for name, version in closure().items()]
 
-    Raises `StoreError` for one that is not installed.
+
+def closure(names: tuple[str, ...] = NEEDED) -> dict[str, str]:
+    """Packages and what they need, each with its version here, sorted by name.
+
+    What walkdown needs is not asked for again. Raises `StoreError` for one that is not installed.
     """
     found: dict[str, str] = {}
-    waiting = list(NEEDED)
+    waiting = list(names)
     while waiting:
-        name = _canonical(waiting.pop())
-        if name in found:
+        name = canonical(waiting.pop())
+        if name in found or name == "walkdown":
             continue
         try:
             found[name] = version(name)
@@ -146,18 +154,20 @@ def pins() -> list[str]:
             for requirement in requires(name) or ()
             if "extra ==" not in requirement and (match := re.match(r"[\w.-]+", requirement))
         ]
-    return [f"{name}=={found[name]}" for name in sorted(found)]
+    return dict(sorted(found.items()))
 
 
-def _canonical(name: str) -> str:
+def canonical(name: str) -> str:
+    """A package's name as the registries compare it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _install(stage: Path, runtime: str) -> None:
+def fetch(pinned: list[str], stage: Path, runtime: str) -> None:
+    """Put packages for Lambda's Linux below a folder. Raises `StoreError` where pip fails."""
     wanted = [f"--platform={platform}" for platform in PLATFORMS]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
     command += ["--disable-pip-version-check", "--only-binary=:all:", "--implementation=cp"]
-    command += [f"--python-version={runtime}", *wanted, f"--target={stage}", *pins()]
+    command += [f"--python-version={runtime}", *wanted, f"--target={stage}", *pinned]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines()

@@ -11,6 +11,7 @@ from walkdown.cli import reading, stack
 from walkdown.cli.cost import cost
 from walkdown.cli.models import models
 from walkdown.cli.options import Budget, ManyValues, Share, open_app, stack_given, workspace_option
+from walkdown.cli.replay import replay
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -167,6 +168,9 @@ def train(
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, nothing else.")
 @click.option("--again", is_flag=True, help="Inspect anew what was done; keeps the old results.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be looked at, what it would cost; look at none."
+)
 @click.option("--fail-on-anomaly", is_flag=True, help="Exit with 3 when an anomaly is found.")
 @click.option(
     "--max-pixels", type=click.IntRange(1), metavar="N", help="Refuse images with more pixels."
@@ -181,6 +185,7 @@ def inspect(
     pipeline_file: str | None,
     as_json: bool,
     again: bool,
+    dry_run: bool,
     fail_on_anomaly: bool,
     max_pixels: int | None,
     workers: int | None,
@@ -194,6 +199,7 @@ def inspect(
     Examples:
       walkdown inspect photos/today --model cells
       walkdown inspect --pipeline line-3.yaml
+      walkdown inspect --pipeline line-3.yaml --dry-run
       walkdown inspect photos --model cells@2 --json | jq 'select(.verdict == "anomaly")'
       walkdown inspect s3://BUCKET/roofs/ --workspace aws://plant-7
 
@@ -216,6 +222,7 @@ def inspect(
             paths,
             pipeline=pipeline_file,
             again=again,
+            dry_run=dry_run,
             as_json=as_json,
             fail_on_anomaly=fail_on_anomaly,
         )
@@ -224,6 +231,19 @@ def inspect(
     if model is not None and not paths:
         raise click.UsageError("give the photographs to look at: walkdown inspect PATH...")
     file = Path(pipeline_file) if pipeline_file else None
+    if dry_run:
+        from walkdown.cli.dry_run import run_dry_run
+
+        run_dry_run(
+            paths,
+            model=model,
+            file=file,
+            max_pixels=max_pixels,
+            workers=workers,
+            again=again,
+            as_json=as_json,
+        )
+        return 0
     code = run_inspect(
         paths,
         model=model,
@@ -245,6 +265,7 @@ def _inspect_there(
     *,
     pipeline: str | None,
     again: bool,
+    dry_run: bool,
     as_json: bool,
     fail_on_anomaly: bool,
 ) -> int:
@@ -254,6 +275,11 @@ def _inspect_there(
     if not paths and pipeline is None:
         raise click.UsageError("say what to look at: s3://BUCKET/FOLDER, or --pipeline NAME")
     app = open_app()
+    if dry_run:
+        from walkdown.cli.dry_run import run_dry_run_there
+
+        run_dry_run_there(app, stack, paths, pipeline=pipeline, again=again, as_json=as_json)
+        return 0
     code = run_inspect_there(app, stack, paths, pipeline=pipeline, again=again, as_json=as_json)
     if code and (code != FOUND or fail_on_anomaly):
         ctx.exit(code)
@@ -335,5 +361,5 @@ def demo(normals: int, out: str | None) -> None:
 
 
 _READING = (reading.results, reading.show, reading.report, reading.query)
-for _command in (*_READING, models, cost, *stack.COMMANDS):
+for _command in (*_READING, replay, models, cost, *stack.COMMANDS):
     cli.add_command(_command)

@@ -143,7 +143,10 @@ def _print_measured(found: Estimate) -> None:
         f"{seen.image_bytes / 1e6:.1f} MB; {seen.peak_mib} MiB of memory at most"
     )
     for stage in seen.stages:
-        service = " (its service's own price is not in here)" if stage.kind != "inline" else ""
+        service = ""
+        if stage.kind != "inline":
+            price = f"${stage.usd_per_look:g} a look" if stage.usd_per_look else "no price known"
+            service = f"; its service was not asked ({price})"
         click.echo(
             f"  {stage.name}: {stage.seconds:.2f} s of one processor an image, "
             f"{stage.share:.0%} of the images, heat map {stage.heatmap_bytes / 1e3:.0f} kB{service}"

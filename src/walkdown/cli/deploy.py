@@ -43,6 +43,7 @@ def run_deploy(
 ) -> int:
     """Propose a change of the stack, show it, ask, and carry it out."""
     from walkdown.aws import deploying
+    from walkdown.aws.plugins import needed, with_plugins
     from walkdown.aws.stacks import Stacks
     from walkdown.wiring_aws import aws, blobs, find_stack
 
@@ -51,7 +52,8 @@ def run_deploy(
     making = _making(app, file, prefix, concurrency, measured=measured) if file else None
     new = making.stored() if making else None
     wanted = deploying.with_pipeline(there, new, remove)
-    package = _package(app, runtime)
+    plugins = needed(wanted, [app.blobs, *([there.blobs] if there.blobs else [])])
+    package = with_plugins(_package(app, runtime), plugins)
     cloud = Stacks(aws())
     with progress() as bar:
         bar.start("proposing the change", None)

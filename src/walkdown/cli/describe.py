@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from walkdown.cli.output import shown
+from walkdown.cli.output import dollars, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,12 +48,18 @@ def _stage(stage: StageResult, locate: Callable[[str], str]) -> Iterator[str]:
     p = stage.prediction
     if p.error:
         yield f"  stage {stage.stage} ({stage.model}): failed: {shown(p.error)}"
+        if p.cost_usd:
+            yield f"    cost {dollars(p.cost_usd)}"
         return
     numbers = [f"score {p.score:.4f}"] if p.score is not None else []
     numbers += [f"raw {p.raw_score:.4f}"] if p.raw_score is not None else []
     numbers += [f"p_normal {p.p_normal:.3f}"] if p.p_normal is not None else []
     verdict = p.verdict.value if p.verdict else "-"
     yield f"  stage {stage.stage} ({stage.model}): {verdict}, {', '.join(numbers)}"
+    if p.note:
+        yield f"    says: {shown(' '.join(p.note.split()))}"
+    if p.cost_usd is not None:
+        yield f"    cost {dollars(p.cost_usd)}"
     for region in p.regions:
         yield f"    {_region(region)}"
         if region.nearest:

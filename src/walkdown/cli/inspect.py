@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from walkdown.app.inspecting import inspect
+from walkdown.app.remarks import remarks_on
 from walkdown.app.specs import pipeline_of
 from walkdown.cli.options import open_app
 from walkdown.cli.output import (
     RESULT_HEADER,
+    cost_words,
+    costs,
     echo_json,
     left_out_json,
     line_json,
@@ -20,7 +23,6 @@ from walkdown.cli.output import (
     table,
 )
 from walkdown.cli.progress import progress
-from walkdown.evaluate.audits import audits_of, words
 from walkdown.types import Status
 
 if TYPE_CHECKING:
@@ -79,8 +81,11 @@ def _print_summary(inspecting: Inspecting, lines: list[Line]) -> None:
     before = f" ({skipped} of them done before)" if skipped else ""
     noun = "image" if len(results) == 1 else "images"
     click.echo(f"{len(results)} {noun}: {summary(results)}{before}")
-    for audit in audits_of(results):
-        click.echo(words(audit))
+    for remark in remarks_on(results, usd_per_look=inspecting.plan.usd_per_look):
+        click.echo(remark)
+    charged = costs(line.result for line in lines if line.status != "skipped")
+    if charged:
+        click.echo(cost_words(charged))
     for name, reason in inspecting.left_out[:SHOWN]:
         click.echo(f"left out: {shown(name)}: {reason}", err=True)
     if len(inspecting.left_out) > SHOWN:

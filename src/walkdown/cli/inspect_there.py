@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from walkdown.app.remarks import Remarks
 from walkdown.cli.inspect import FAILED, FOUND, SHOWN
 from walkdown.cli.output import (
     RESULT_HEADER,
+    cost_words,
+    costs,
     echo_json,
     left_out_json,
     line_json,
@@ -20,11 +23,10 @@ from walkdown.cli.output import (
     table,
 )
 from walkdown.cli.progress import progress
-from walkdown.evaluate.audits import Audits, words
 from walkdown.types import Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from walkdown.app.commissioning import Commissioned
     from walkdown.app.context import App
@@ -39,15 +41,19 @@ BROKEN_OFF = 130
 class Summary:
     """What came of an inspection, without all of its results in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, usd_per_look: Mapping[str, float]) -> None:
         self.counts: Counter[str] = Counter()
-        self.audits = Audits()
+        self.remarks = Remarks(usd_per_look)
+        self.costs: dict[str, float] = {}
         self._worst: list[tuple[float, int, Result]] = []
 
     def add(self, line: Line) -> None:
         """Count a line; keep it where it is among the worst."""
         result = line.result
-        self.audits.add(result)
+        self.remarks.add(result)
+        if line.status != "skipped":
+            for stage, usd in costs([result]).items():
+                self.costs[stage] = self.costs.get(stage, 0.0) + usd
         self.counts["images"] += 1
         self.counts["skipped"] += line.status == "skipped"
         self.counts[result.verdict.value if result.verdict else "failed"] += 1
@@ -113,7 +119,7 @@ def run_inspect_there(
             except KeyboardInterrupt:
                 _left(commissioned, stack)
                 return BROKEN_OFF
-    summary = Summary()
+    summary = Summary(commissioned.plan.usd_per_look)
     for line in lines(app, commissioned.inspection):
         summary.add(line)
         if as_json:
@@ -168,8 +174,10 @@ def _print(
     images, skipped = summary.counts["images"], summary.counts["skipped"]
     before = f" ({skipped} of them done before)" if skipped else ""
     click.echo(f"{images} {'image' if images == 1 else 'images'}: {summary.words}{before}")
-    for audit in summary.audits.found():
-        click.echo(words(audit))
+    for remark in summary.remarks.words():
+        click.echo(remark)
+    if summary.costs:
+        click.echo(cost_words(summary.costs))
     _print_left_out(left_out)
     if images:
         click.echo(

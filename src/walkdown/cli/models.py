@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from walkdown.cli import models_running
 from walkdown.cli.options import open_app, workspace_option
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class _OrList(click.Group):
 
 @click.group(cls=_OrList)
 def models() -> None:
-    """List the models of the workspace, bring one in, or check one.
+    """List the models of the workspace, bring one in, check, start or stop one.
 
     \b
     Examples:
@@ -43,7 +44,14 @@ def models() -> None:
       walkdown models cells
       walkdown models add sharp card.yaml
       walkdown models check cells
+      walkdown models start parts
+      walkdown models quality sharp --normal photos/normal
+      walkdown models package cells --to model.tar.gz
     """
+
+
+for _command in (models_running.start, models_running.stop, models_running.status):
+    models.add_command(_command)
 
 
 @models.command("list")
@@ -108,6 +116,68 @@ def add(name: str, card: Path) -> None:
 
     version = plug_in(open_app(), name, card)
     click.echo(f"{version.label}; check it: walkdown models check {version.label}")
+
+
+@models.command("quality")
+@click.argument("name")
+@click.option("--normal", multiple=True, required=True, metavar="PATH",
+              help="Folder or file of good photographs; repeatable.")  # fmt: skip
+@click.option("--look-px", type=click.IntRange(256, 8192), default=1024, show_default=True,
+              help="The longer side at which photographs are measured.")  # fmt: skip
+@workspace_option
+def quality(name: str, normal: tuple[str, ...], look_px: int) -> None:
+    """Learn from good photographs when one is good enough to be inspected, as the model NAME.
+
+    It stands before other models and calls a photograph unusable that is blurred, too dark, covered
+    or in another light, and says what to do about it.
+
+    \b
+    Example:
+      walkdown models quality usable --normal photos/normal
+    """
+    from walkdown.app.quality import learn_quality
+    from walkdown.cli.output import shown, table
+    from walkdown.cli.progress import progress
+
+    with progress() as bar:
+        learned = learn_quality(open_app(), name, normal=normal, look_px=look_px, progress=bar)
+    for file, reason in learned.left_out[:20]:
+        click.echo(f"left out: {shown(file)}: {reason}", err=True)
+    limits = learned.limits.model_dump().items()
+    rows = [
+        (measure, *("-" if end is None else f"{end:g}" for end in span))
+        for measure, span in limits
+        if span != (None, None)
+    ]
+    table(rows, header=("measure", "at least", "at most"))
+    label = learned.version.label
+    click.echo(f"{label} (now {name}@live), from {learned.images} photographs")
+
+
+@models.command("package")
+@click.argument("name")
+@click.option(
+    "--to",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The archive to write, such as model.tar.gz.",
+)
+@workspace_option
+def package(name: str, path: Path) -> None:
+    """Write a model as one archive, as a container of SageMaker takes it.
+
+    The same model always makes the same bytes. See docs/models/sagemaker.md.
+
+    \b
+    Example:
+      walkdown models package cells --to model.tar.gz
+    """
+    from walkdown.app.packaging import package as packaged
+
+    version, data = packaged(open_app(), name)
+    path.write_bytes(data)
+    click.echo(f"{version.label} in {path}, {len(data):,} bytes")
 
 
 @models.command("check")

@@ -11,7 +11,7 @@ from walkdown.app import rows
 from walkdown.types import Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from walkdown.app.context import App
     from walkdown.app.inspecting import Line
@@ -32,8 +32,8 @@ def line_json(app: App, line: Line) -> Row:
 def left_out_json(name: str, reason: str) -> Row:
     """A file in a folder that is no image: skipped, with the reason and without a result."""
     empty = dict.fromkeys(
-        ("sha256", "model", "verdict", "score", "raw_score", "heatmap", "severity", "asset",
-         "viewpoint", "result_id", "taken_at", "recorded_at")
+        ("sha256", "model", "verdict", "score", "raw_score", "note", "cost_usd", "heatmap",
+         "severity", "asset", "viewpoint", "result_id", "taken_at", "recorded_at")
     )  # fmt: skip
     return {"image": name, "status": "skipped", "error": reason, **empty, "regions": [],
             "stages": []}  # fmt: skip
@@ -55,6 +55,38 @@ def shown(name: str) -> str:
     """A file name that any terminal can print: what is not Unicode, or controls it, is escaped."""
     clean = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clean)
+
+
+def dollars(usd: float) -> str:
+    """US dollars: cents where there are any, and enough digits where a look costs less.
+
+    >>> dollars(1234.5), dollars(0.00125), dollars(0.5), dollars(0)
+    ('$1,234.50', '$0.00125', '$0.50', '$0.00')
+    """
+    if usd >= 1:
+        return f"${usd:,.2f}"
+    whole, _, cents = f"{usd:.6f}".partition(".")
+    return f"${whole}.{cents.rstrip('0'):0<2}"
+
+
+def costs(results: Iterable[Result]) -> dict[str, float]:
+    """What services charged for these results' looks, by stage, in US dollars."""
+    found: dict[str, float] = {}
+    for result in results:
+        for stage in result.stages:
+            if stage.prediction.cost_usd:
+                found[stage.stage] = found.get(stage.stage, 0.0) + stage.prediction.cost_usd
+    return found
+
+
+def cost_words(by_stage: Mapping[str, float]) -> str:
+    """A line of what services charged.
+
+    >>> cost_words({"ask": 0.25, "read": 1.5})
+    'services charged about $1.75: ask $0.25, read $1.50'
+    """
+    each = ", ".join(f"{stage} {dollars(usd)}" for stage, usd in by_stage.items())
+    return f"services charged about {dollars(sum(by_stage.values()))}: {each}"
 
 
 def table(rows: Sequence[Sequence[str]], *, header: Sequence[str]) -> None:

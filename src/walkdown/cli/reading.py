@@ -28,6 +28,7 @@ def results(inspection: str | None, as_json: bool, verdict: str | None) -> None:
       walkdown results --verdict anomaly --json
     """
     from walkdown.app.reading import find_inspection, results_of
+    from walkdown.app.remarks import remarks_on
     from walkdown.cli.output import (
         RESULT_HEADER,
         echo_json,
@@ -36,7 +37,6 @@ def results(inspection: str | None, as_json: bool, verdict: str | None) -> None:
         summary,
         table,
     )
-    from walkdown.evaluate.audits import audits_of, words
 
     app = open_app()
     found = find_inspection(app, inspection)
@@ -48,8 +48,8 @@ def results(inspection: str | None, as_json: bool, verdict: str | None) -> None:
         return
     table([result_row(r) for r in wanted], header=RESULT_HEADER)
     click.echo(f"inspection {found.id} with {found.model}: {summary(all_results)}")
-    for audit in audits_of(all_results):
-        click.echo(words(audit))
+    for remark in remarks_on(all_results):
+        click.echo(remark)
 
 
 @click.command()

@@ -49,7 +49,7 @@ def run_train(
             anomaly=anomaly,
             masks=masks,
             options=Options(demand=demand, fast=fast),
-            preparation=preparation_of(pipeline) if pipeline else Preparation(),
+            preparation=preparation_of(pipeline, app.open_step) if pipeline else Preparation(),
             progress=bar,
         )
     _complain(trained)
@@ -94,7 +94,7 @@ def run_add(
             name,
             normal=normal,
             demand=demand,
-            preparation=preparation_of(pipeline) if pipeline else Preparation(),
+            preparation=preparation_of(pipeline, app.open_step) if pipeline else Preparation(),
             progress=bar,
         )
     _complain(added)

@@ -14,9 +14,13 @@ from walkdown.imaging.formats import open_image
 from walkdown.imaging.quiet import quiet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from walkdown.types import Photo
 
 QUALITIES: Final = (92, 85, 75)
+_PLAIN: Final = frozenset({"RGB", "L"})
+"""Pixels that everybody reads alike: four inks, transparency and 16 bits are read differently."""
 _SMALLER: Final = 0.8
 
 
@@ -46,7 +50,9 @@ class Encoded:
 
 
 def encoded(photo: Photo, limits: Limits) -> Encoded:
-    """The photo within the limits: its own bytes where they fit, else a JPEG, smaller if it must.
+    """The photo within the limits: its own bytes where they fit, else anew, smaller if it must.
+
+    What is made anew is a JPEG, or a PNG for a service that takes no JPEG.
 
     Shares of the sent image are shares of the photo. Raises `ImageError` for one that is too small
     for the service, or too elongated to fit at all.
@@ -65,10 +71,9 @@ def encoded(photo: Photo, limits: Limits) -> Encoded:
         image = Image.fromarray(photo.pixels)
         if size != (width, height):
             image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-        for quality in QUALITIES:
-            data = _jpeg(image, quality)
+        for data, made in _files(image, limits):
             if len(data) <= limits.max_bytes:
-                return Encoded(data, *size, "JPEG")
+                return Encoded(data, *size, made)
         if max(size) == 1:
             raise ImageError(f"no image fits into the service's {limits.max_bytes:,} bytes")
         scale *= _SMALLER
@@ -83,20 +88,30 @@ def _fits_as_it_is(photo: Photo, limits: Limits) -> bool:
         and len(photo.data) <= limits.max_bytes
         and max(sides) <= limits.max_side_px
         and min(sides) >= limits.min_side_px
-        and _is_upright(photo)
+        and _is_plain(photo)
     )
 
 
-def _is_upright(photo: Photo) -> bool:
+def _is_plain(photo: Photo) -> bool:
     try:
         with quiet():
             image = open_image(photo.data, photo.format)
-            return exif.orientation(Image.Image.getexif(image)) == 1
+            is_upright = exif.orientation(Image.Image.getexif(image)) == 1
+            return is_upright and image.mode in _PLAIN and "transparency" not in image.info
     except Exception:  # broken EXIF: then it is encoded anew
         return False
 
 
-def _jpeg(image: Image.Image, quality: int) -> bytes:
+def _files(image: Image.Image, limits: Limits) -> Iterator[tuple[bytes, str]]:
+    """The image as (bytes, format), the best first."""
+    if "JPEG" not in limits.formats:
+        yield _saved(image, "PNG"), "PNG"
+        return
+    for quality in QUALITIES:
+        yield _saved(image, "JPEG", quality=quality), "JPEG"
+
+
+def _saved(image: Image.Image, made: str, **options: int) -> bytes:
     out = io.BytesIO()
-    image.save(out, "JPEG", quality=quality)
+    image.save(out, made, **options)
     return out.getvalue()

@@ -17,6 +17,7 @@ from PIL import Image
 from walkdown.errors import ImageError, SpecError
 from walkdown.imaging.areas import Areas, coverage
 from walkdown.imaging.decode import decode
+from walkdown.imaging.own_steps import OwnStep, after, before
 from walkdown.imaging.registration import (
     LONGEST_PX,
     apply,
@@ -71,10 +72,11 @@ class Preparation:
 
     areas: Areas = field(default_factory=Areas)
     reference: Reference | None = None
+    steps: tuple[OwnStep, ...] = ()
     _shares: dict[tuple[int, ...], Shares] = field(default_factory=dict, init=False, repr=False)
 
     def __bool__(self) -> bool:
-        return bool(self.areas) or self.reference is not None
+        return bool(self.areas) or self.reference is not None or bool(self.steps)
 
     @property
     def digest(self) -> str:
@@ -82,7 +84,9 @@ class Preparation:
         if not self:
             return ""
         reference = self.reference.sha256 if self.reference else None
-        return digest_of("preparation", _RULES_VERSION, self.areas.digest, reference)
+        parts = ("preparation", _RULES_VERSION, self.areas.digest, reference)
+        steps = [(own.name, own.digest) for own in self.steps]
+        return digest_of(*parts, steps) if steps else digest_of(*parts)
 
     def at_least_px(self, wanted: int | None) -> int | None:
         """The longer side that the decoder must leave, where a model wants ``wanted``."""
@@ -107,10 +111,11 @@ class Preparation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A photo as models see it, and how it was laid over the reference, where it was."""
+    """A photo as models see it, how it was laid over the reference, and whose steps changed it."""
 
     photo: Photo
     alignment: Alignment | None = None
+    steps: tuple[OwnStep, ...] = ()
 
 
 def read_reference(data: bytes, *, name: str, max_pixels: int = 150_000_000) -> Reference:
@@ -159,6 +164,16 @@ def prepared(photo: Photo, preparation: Preparation) -> Prepared:
     """
     if not preparation:
         return Prepared(photo)
+    laid = _laid(photo, preparation)
+    if not preparation.steps:
+        return laid
+    return replace(laid, photo=before(preparation.steps, laid.photo), steps=preparation.steps)
+
+
+def _laid(photo: Photo, preparation: Preparation) -> Prepared:
+    """The photo over the reference, with what counts of it."""
+    if not preparation.areas and preparation.reference is None:
+        return Prepared(photo)
     reference = preparation.reference
     rows, columns = _grid(photo)
     if reference is None:
@@ -187,6 +202,7 @@ def restored(prediction: Prediction, by: Prepared) -> Prediction:
     Heat map, boxes of regions, and the places that were compared; areas are those on the photo.
     """
     alignment, photo = by.alignment, by.photo
+    prediction = after(by.steps, prediction, photo)
     if alignment is None or prediction.error is not None:
         return prediction
 

@@ -96,9 +96,12 @@ def estimate(reference: NDArray[np.float32], image: NDArray[np.float32]) -> Alig
     if fit is None:
         return None
     pair = _Pair(_detail(reference), _detail(image))
-    before = pair.fit(_Move()).correlation
+    unmoved = pair.fit(_Move())
     fit = pair.refined(fit.move.times(times), steps=4)
-    return _trusted(fit, before, reference.shape)
+    if unmoved.correlation > fit.correlation and pair.way_px(fit.move) <= _MOST_ERROR_PX:
+        # It lies as it is: any small step only smooths it.
+        fit = replace(unmoved, error_px=fit.error_px)
+    return _trusted(fit, unmoved.correlation, reference.shape)
 
 
 def _trusted(fit: _Fit, before: float, shape: tuple[int, ...]) -> Alignment | None:
@@ -175,6 +178,10 @@ class _Pair:
                 self.reference, turned, count=2, most_px=most, apart=4
             )
         ]
+
+    def way_px(self, move: _Move) -> float:
+        """How far a move takes the corners at most."""
+        return abs(move.turn - 1.0) * self._radius + abs(move.shift)
 
     def fit(self, move: _Move) -> _Fit:
         """How well a move fits."""

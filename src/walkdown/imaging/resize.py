@@ -10,24 +10,37 @@ from PIL import Image
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Part = tuple[float, float, float, float]
 
-def resize(pixels: NDArray[np.uint8], *, width_px: int, height_px: int) -> NDArray[np.uint8]:
+
+def resize(
+    pixels: NDArray[np.uint8], *, width_px: int, height_px: int, part: Part | None = None
+) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 to (height_px, width_px, 3) uint8, read-only.
 
     Bilinear, widened by the factor of reduction when shrinking. The same array comes back where
-    the size is right already.
+    the size is right already. ``part`` is what is taken of it: left, top, right and bottom, in px,
+    which need not be whole; all of it where it is None.
     """
-    if pixels.shape[:2] == (height_px, width_px):
+    height, width = pixels.shape[:2]
+    part = _within(part or (0.0, 0.0, width, height), width, height)
+    if part == (0.0, 0.0, width, height) and (height, width) == (height_px, width_px):
         return pixels
     if _is_grey(pixels):
-        small = _resized(np.ascontiguousarray(pixels[..., 0]), width_px, height_px)
+        small = _resized(np.ascontiguousarray(pixels[..., 0]), width_px, height_px, part)
         return np.asarray(small.convert("RGB"))
-    return np.asarray(_resized(pixels, width_px, height_px))
+    return np.asarray(_resized(pixels, width_px, height_px, part))
 
 
-def _resized(pixels: NDArray[np.uint8], width_px: int, height_px: int) -> Image.Image:
+def _within(part: Part, width: int, height: int) -> Part:
+    """Sums of floats may leave the image by the last bit."""
+    left, top, right, bottom = part
+    return (max(0.0, left), max(0.0, top), min(width, right), min(height, bottom))
+
+
+def _resized(pixels: NDArray[np.uint8], width_px: int, height_px: int, part: Part) -> Image.Image:
     return Image.fromarray(pixels).resize(
-        (width_px, height_px), Image.Resampling.BILINEAR, reducing_gap=2.0
+        (width_px, height_px), Image.Resampling.BILINEAR, box=part, reducing_gap=2.0
     )
 
 

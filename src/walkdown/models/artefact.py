@@ -9,12 +9,13 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from walkdown.errors import ArtefactError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from walkdown.ports import Blobs
 
@@ -22,6 +23,13 @@ FORMAT = "walkdown-model/1"
 CARD = "card.json"
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
+
+
+class Readable(Protocol):
+    """The part of `Blobs` that reads."""
+
+    def get(self, key: str) -> bytes:
+        """The bytes of a key. Raises `NotFound`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +61,35 @@ def pack(kind: str, card: Mapping[str, Any], files: Mapping[str, bytes]) -> Arte
     return Artefact(hashlib.sha256(whole).hexdigest(), kind, json.loads(whole), dict(files))
 
 
+def contents(artefact: Artefact) -> dict[str, bytes]:
+    """The files of an artefact's folder by name, the card last: one that is there is complete."""
+    return {**artefact.files, CARD: _card_bytes(artefact.card)}
+
+
 def save(artefact: Artefact, blobs: Blobs) -> None:
-    """Write an artefact under its digest, the card last: a card that is there is complete."""
-    for name, data in artefact.files.items():
+    """Write an artefact under its digest."""
+    for name, data in contents(artefact).items():
         blobs.put(_key(artefact.digest, name), data)
-    blobs.put(_key(artefact.digest, CARD), _card_bytes(artefact.card))
 
 
-def load(digest: str, blobs: Blobs) -> Artefact:
+def load_folder(folder: Path) -> Artefact:
+    """Read and check the artefact that lies in a folder of its own. Raises `ArtefactError`."""
+
+    class Folder:
+        def get(self, key: str) -> bytes:
+            try:
+                return (folder / key.rpartition("/")[2]).read_bytes()
+            except OSError as e:
+                raise NotFound(key) from e
+
+    try:
+        card = (folder / CARD).read_bytes()
+    except OSError as e:
+        raise ArtefactError(f"{folder} holds no model: {CARD} is not there") from e
+    return load(hashlib.sha256(card).hexdigest(), Folder())
+
+
+def load(digest: str, blobs: Readable) -> Artefact:
     """Read and check an artefact. Raises `ArtefactError` where a file is missing or changed."""
     if not _DIGEST.match(digest):
         raise ArtefactError(f"{digest[:80]!r} is no model's digest; see `walkdown models`")
@@ -72,6 +101,20 @@ def load(digest: str, blobs: Blobs) -> Artefact:
         files[name] = _read(digest, name, blobs)
         _same(files[name], sha256, name, digest)
     return Artefact(digest, card["kind"], card, files)
+
+
+def kind_of(digest: str, stores: Iterable[Blobs]) -> str:
+    """The kind of an artefact in one of these stores, by its card alone. Raises `ArtefactError`."""
+    error: ArtefactError | None = None
+    for blobs in stores:
+        try:
+            data = _read(digest, CARD, blobs)
+        except ArtefactError as e:
+            error = e
+            continue
+        _same(data, digest, CARD, digest)
+        return str(_card(data, digest)["kind"])
+    raise error or ArtefactError(f"there is no model {digest[:12]}")
 
 
 def _card(data: bytes, digest: str) -> dict[str, Any]:
@@ -120,7 +163,7 @@ def _key(digest: str, name: str) -> str:
     return f"models/{digest}/{name}"
 
 
-def _read(digest: str, name: str, blobs: Blobs) -> bytes:
+def _read(digest: str, name: str, blobs: Readable) -> bytes:
     try:
         return blobs.get(_key(digest, name))
     except NotFound as e:

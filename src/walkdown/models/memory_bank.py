@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
-import onnxruntime as ort
 
 from walkdown.errors import ArtefactError
 from walkdown.evaluate import scores
 from walkdown.imaging.regions import regions
 from walkdown.models.bank import Bank
+from walkdown.models.graphs.session import open_graph
 from walkdown.models.looking import CELL_PX, InputSize, counting, scaled
 from walkdown.models.whole import quarters
 from walkdown.types import HeatMap, ModelInfo, Photo, Prediction, Region, Verdict
@@ -29,17 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from walkdown.models.artefact import Artefact
+    from walkdown.models.graphs.session import Session
     from walkdown.models.looking import Window
     from walkdown.models.whole import Whole
-
-
-class Session(Protocol):
-    """The part of onnxruntime's session that is used here."""
-
-    def run(
-        self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]
-    ) -> list[NDArray[np.float32]]:
-        """Run the graph; thread-safe."""
 
 
 KIND = "memory_bank"
@@ -158,21 +150,6 @@ def reading(card: Mapping[str, Any]) -> Reading:
     if not all(math.isfinite(v) and v > 0.0 for v in (found.threshold, found.exponent)):
         raise ValueError("threshold and exponent")
     return found
-
-
-def open_graph(graph: bytes, *, threads: int) -> Session:
-    """A session on the CPU. With one thread it runs in its caller's: callers are the workers."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Image sizes vary: a plan per size costs memory and is not reused.
-    options.enable_mem_pattern = False
-    try:
-        session: Session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as e:
-        raise ArtefactError(f"the model's graph can't be opened: {e}") from e
-    return session
 
 
 def look(

@@ -7,6 +7,7 @@ the raw score. Pure: no service and no pixels are known here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Confidence = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Shares = tuple[float, float, float, float]
 
 JUST_NORMAL = 0.4999
 """The most odd that something allowed can be, at the four digits of a score."""
@@ -36,7 +38,7 @@ class Detected:
 
     label: str
     confidence: float
-    box: tuple[float, float, float, float] | None = None
+    box: Shares | None = None
 
 
 class Clause(Card):
@@ -63,8 +65,9 @@ class Rule(Card):
     """What is wanted of an image.
 
     ``required`` are things that must be there, ``forbidden`` those that must not, ``at_least`` so
-    many of each; ``only`` are the only ones allowed, where it is given. ``confidence`` holds for
-    clauses without one of their own: from there on something counts as seen.
+    many of each; where ``only`` is given, nothing is allowed but these and what the clauses are
+    about. ``confidence`` holds for clauses without one of their own: from there on something counts
+    as seen.
     """
 
     required: tuple[ClauseOrLabel, ...] = ()
@@ -72,10 +75,10 @@ class Rule(Card):
     only: tuple[str, ...] = ()
     confidence: Confidence = 0.5
 
-    @field_validator("required", "forbidden", mode="before")
+    @field_validator("required", "forbidden", "only", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
+        return [value] if isinstance(value, str | dict) else value
 
     @model_validator(mode="after")
     def _says_something(self) -> Rule:
@@ -86,11 +89,11 @@ class Rule(Card):
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a clause comes to: how odd, in which words, and what it is about."""
+    """What a clause comes to: how odd, in which words, and the places, each with its own oddity."""
 
     oddity: float
     label: str
-    where: tuple[Detected, ...] = ()
+    where: tuple[tuple[Shares, float], ...] = ()
 
 
 def judged(
@@ -100,7 +103,7 @@ def judged(
 
     The labels of an anomaly are what is forbidden and there ("crack"), and what is required and not
     ("missing bolt"); its regions are the boxes of what is forbidden, and the place in which
-    something is missing, where the rule names one.
+    something is missing, where the rule names one. A region's score is an oddity too.
     """
     found = [_forbidden(rule, clause, seen) for clause in rule.forbidden]
     found += [_required(rule, clause, seen) for clause in rule.required]
@@ -114,25 +117,34 @@ def judged(
         raw_score=raw,
         labels=tuple(dict.fromkeys(each.label for each in odd)),
         regions=tuple(
-            Region(box, 100.0 * box[2] * box[3] / (width_px * height_px), min(1.0, oddity), label)
+            Region(box, 100.0 * box[2] * box[3] / (width_px * height_px), score, each.label)
             for each in odd
-            for box, oddity, label in _places(each, width_px, height_px)
+            for box, score in _places(each, width_px, height_px)
         ),
         note=note,
     )
 
 
-def pixels(box: tuple[float, float, float, float], *, width_px: int, height_px: int) -> Box | None:
+def pixels(box: Shares, *, width_px: int, height_px: int) -> Box | None:
     """A box of shares in px, cut at the image's edges; None for one that lies outside of it.
 
     >>> pixels((0.5, -0.1, 0.25, 0.2), width_px=100, height_px=100)
     (50, 0, 25, 10)
     """
-    left, top, width, height = box
-    x, y = max(0, int(left * width_px)), max(0, int(top * height_px))
-    end_x = min(width_px, max(x + 1, round((left + width) * width_px)))
-    end_y = min(height_px, max(y + 1, round((top + height) * height_px)))
-    return (x, y, end_x - x, end_y - y) if end_x > x and end_y > y else None
+    across, down = _span(box[0], box[2], width_px), _span(box[1], box[3], height_px)
+    if across is None or down is None:
+        return None
+    return across[0], down[0], across[1], down[1]
+
+
+def _span(start: float, length: float, px: int) -> tuple[int, int] | None:
+    """First pixel and number of pixels, one at least, of a stretch of shares within the image."""
+    end = start + length
+    # A service's numbers are anyone's: what is no number has no place.
+    if not (math.isfinite(end) and start < 1.0 and end >= 0.0 and length >= 0.0):
+        return None
+    first = min(px - 1, max(0, int(start * px)))
+    return first, min(px, max(first + 1, round(end * px))) - first
 
 
 def oddity(confidence: float, threshold: float) -> float:
@@ -151,32 +163,32 @@ def _forbidden(rule: Rule, clause: Clause, seen: Sequence[Detected]) -> _Found:
     fitting = _fitting(clause, seen)
     least = clause.confidence or rule.confidence
     surely = oddity(_nth(fitting, clause.at_least), least)
-    there = tuple(each for each in fitting if each.confidence >= least)
-    return _Found(_settled(surely, is_odd=len(there) >= clause.at_least), clause.label, there)
+    there = [each for each in fitting if each.confidence >= least]
+    where = tuple((each.box, oddity(each.confidence, least)) for each in there if each.box)
+    return _Found(_settled(surely, is_odd=len(there) >= clause.at_least), clause.label, where)
 
 
 def _required(rule: Rule, clause: Clause, seen: Sequence[Detected]) -> _Found:
     fitting = _fitting(clause, seen)
     nth, least = _nth(fitting, clause.at_least), clause.confidence or rule.confidence
-    missing = 1.0 - oddity(nth, least)
-    place = (Detected(clause.label, missing, clause.inside),) if clause.inside else ()
-    return _Found(_settled(missing, is_odd=nth < least), f"missing {clause.label}", place)
+    missing = _settled(1.0 - oddity(nth, least), is_odd=nth < least)
+    place = ((clause.inside, missing),) if clause.inside else ()
+    return _Found(missing, f"missing {clause.label}", place)
 
 
 def _others(rule: Rule, seen: Sequence[Detected]) -> list[_Found]:
-    """What is there and is none of the only things allowed."""
+    """What is there, is none of the only things allowed, and is no clause's business."""
     if not rule.only:
         return []
-    allowed = {name.casefold() for name in rule.only}
-    others = [each for each in seen if each.label.casefold() not in allowed]
-    return [
-        _Found(
-            _settled(oddity(each.confidence, rule.confidence), each.confidence >= rule.confidence),
-            each.label,
-            (each,),
-        )
-        for each in others
-    ]
+    named = (*rule.only, *(clause.label for clause in (*rule.required, *rule.forbidden)))
+    known = {name.casefold() for name in named}
+    return [_other(rule, each) for each in seen if each.label.casefold() not in known]
+
+
+def _other(rule: Rule, one: Detected) -> _Found:
+    surely = oddity(one.confidence, rule.confidence)
+    where = ((one.box, surely),) if one.box else ()
+    return _Found(_settled(surely, one.confidence >= rule.confidence), one.label, where)
 
 
 def _settled(value: float, is_odd: bool) -> float:
@@ -205,8 +217,6 @@ def _nth(fitting: Sequence[Detected], count: int) -> float:
     return fitting[count - 1].confidence if len(fitting) >= count else 0.0
 
 
-def _places(found: _Found, width_px: int, height_px: int) -> list[tuple[Box, float, str]]:
-    sized = [
-        (pixels(e.box, width_px=width_px, height_px=height_px), e) for e in found.where if e.box
-    ]
-    return [(box, max(0.0, each.confidence), found.label) for box, each in sized if box]
+def _places(found: _Found, width_px: int, height_px: int) -> list[tuple[Box, float]]:
+    sized = [(pixels(box, width_px=width_px, height_px=height_px), at) for box, at in found.where]
+    return [(box, at) for box, at in sized if box]

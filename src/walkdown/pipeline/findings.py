@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from walkdown import expressions
-from walkdown.pipeline.steps import stage_facts
+from walkdown.pipeline.facts import stage_facts
 from walkdown.types import Alert, Finding, Result, Severity, StageResult, Verdict, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from walkdown.expressions import Value
+    from walkdown.pipeline.facts import ImageFacts
     from walkdown.pipeline.plan import Plan
 
 DEFAULT_LABEL = "anomaly"
@@ -29,7 +30,7 @@ class Sighting:
 
 
 def sightings(
-    plan: Plan, stages: Sequence[StageResult], by: StageResult | None, asset: str | None
+    plan: Plan, stages: Sequence[StageResult], by: StageResult | None, image: ImageFacts
 ) -> tuple[Sighting, ...]:
     """What an anomalous result shows, one sighting for each label, worst first.
 
@@ -38,8 +39,8 @@ def sightings(
     """
     if by is None or by.prediction.verdict is not Verdict.ANOMALY:
         return ()
-    facts = {s.stage: stage_facts(s) for s in stages}
-    found = [_sighting(plan, label, by, asset, facts) for label in _labels(by)]
+    facts = {s.stage: stage_facts(s) for s in stages if s.beside is None}
+    found = [_sighting(plan, label, by, image, facts) for label in _labels(by)]
     return tuple(sorted(found, key=lambda s: (-s.severity.rank, -s.score, s.label)))
 
 
@@ -53,7 +54,7 @@ def _sighting(
     plan: Plan,
     label: str,
     by: StageResult,
-    asset: str | None,
+    image: ImageFacts,
     facts: Mapping[str, Mapping[str, Value]],
 ) -> Sighting:
     p = by.prediction
@@ -65,7 +66,8 @@ def _sighting(
         # The unnamed anomaly is the image's own: its score is what the verdict was made of.
         score = p.score or 0.0
     area = sum(r.area_pct for r in own)
-    values = {**facts, "score": score, "area_pct": area, "label": label, "asset": asset}
+    own_values = {"score": score, "area_pct": area, "label": label, "asset": image.asset}
+    values = {**facts, **own_values, "image": image.values()}
     rules = (r for r in plan.severity if r.when is None or expressions.holds(r.when, values))
     rule = next(rules, None)
     return Sighting(label, rule.severity if rule else Severity.LOW, score, area)

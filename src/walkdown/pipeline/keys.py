@@ -10,11 +10,15 @@ def image_key(content: str) -> str:
     return f"images/{content[:2]}/{content}"
 
 
-def cache_key(content: str, model_digest: str, prepare_digest: str) -> str:
-    """Identity of a prediction: what the model saw, which model, and how it was prepared."""
-    return digest_of("prediction", content, model_digest, prepare_digest)[:32]
+def cache_key(content: str, model_digest: str, prepare_digest: str, *, view: str = "") -> str:
+    """Identity of a prediction: what the model saw, which model, and how it was prepared.
+
+    ``view`` says which parts of the image it saw, where that was not all of it.
+    """
+    seen = ("prediction", content, model_digest, prepare_digest)
+    return digest_of(*seen, view)[:32] if view else digest_of(*seen)[:32]
 
 
-def heatmap_key(content: str, model_digest: str, prepare_digest: str) -> str:
-    """Blob key of a prediction's heat map: an 8-bit grey PNG, 255 times the score."""
-    return f"heatmaps/{content[:2]}/{cache_key(content, model_digest, prepare_digest)}.png"
+def heatmap_key(content: str, prediction: str) -> str:
+    """Blob key of the heat map of a prediction (`cache_key`): an 8-bit grey PNG, 255 x score."""
+    return f"heatmaps/{content[:2]}/{prediction}.png"

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 from walkdown import expressions
-from walkdown.spec import FINDING_NAMES, stage_names
+from walkdown.errors import SpecError
+from walkdown.spec import finding_names, when_names
 from walkdown.types import ModelInfo, Severity, digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from walkdown.spec import PipelineSpec, PrepareSpec
+    from walkdown.spec import PipelineSpec, PrepareSpec, StageSpec
 
-Decide = Literal["last", "any", "all", "vote"]
+Decide = Literal["last", "any", "all", "vote", "fuse"]
 
 DECISION_RULES_VERSION = 1
 """Part of every plan's digest: raise it when `steps` or `findings` come to decide differently."""
+
+
+FALSE_ALARMS = 0.05
+"""The share of normal images that fused answers may flag, unless the pipeline says another."""
+
+MARGIN, MOST_REGIONS = 0.25, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """A stage looks at what an earlier one has marked, and not at the whole image.
+
+    Each region is cut out with ``margin`` times its longer side around it; the ``most`` worst are.
+    """
+
+    of: str
+    margin: float = MARGIN
+    most: int = MOST_REGIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +44,17 @@ class Stage:
     """One stage of a plan: a model, and the condition under which it runs.
 
     ``audit`` is the share (0..1) of images, of those for which the condition does not hold, that it
-    looks at all the same.
+    looks at all the same. ``shadow_of`` names the stage beside which it runs without a say.
+    ``usd_per_month`` is what it may spend on its service.
     """
 
     name: str
     model: ModelInfo
     when: expressions.Condition | None = None
     audit: float = 0.0
+    regions: Regions | None = None
+    shadow_of: str | None = None
+    usd_per_month: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +79,17 @@ class Plan:
     severity: tuple[Rule, ...]
     prepare_digest: str
     digest: str
+    false_alarms: float = FALSE_ALARMS
+
+    @property
+    def counted(self) -> tuple[Stage, ...]:
+        """The stages that have a say: all but shadows."""
+        return tuple(stage for stage in self.stages if stage.shadow_of is None)
+
+    @property
+    def usd_per_look(self) -> dict[str, float]:
+        """What a look of each stage's model is expected to cost, in US dollars."""
+        return {stage.name: stage.model.usd_per_image for stage in self.stages}
 
 
 def make_plan(
@@ -67,17 +101,10 @@ def make_plan(
     """
     names = [stage.name for stage in spec.stages]
     stages = tuple(
-        Stage(
-            name=stage.name,
-            model=models[stage.model],
-            when=_condition(stage.when, stage_names(names[:i])),
-            audit=stage.audit or 0.0,
-        )
-        for i, stage in enumerate(spec.stages)
+        _stage(stage, models[stage.model], names[:i]) for i, stage in enumerate(spec.stages)
     )
     rules = tuple(
-        Rule(rule.severity, _condition(rule.when, FINDING_NAMES | stage_names(names)))
-        for rule in spec.severity
+        Rule(rule.severity, _condition(rule.when, finding_names(names))) for rule in spec.severity
     )
     prepare = prepare_digest(spec.prepare, preparation)
     return Plan(
@@ -88,6 +115,31 @@ def make_plan(
         severity=rules,
         prepare_digest=prepare,
         digest=_plan_digest(spec, stages, prepare),
+        false_alarms=spec.false_alarms or FALSE_ALARMS,
+    )
+
+
+def _stage(stage: StageSpec, model: ModelInfo, earlier: Sequence[str]) -> Stage:
+    if stage.budget is not None and model.usd_per_image <= 0:
+        raise SpecError(
+            f"stage {stage.name!r} has a budget, and its model {model.label} says nothing of what "
+            "a look costs: leave the budget out, or set 'usd_per_image' in the model's card"
+        )
+    regions = None
+    if stage.input is not None:
+        regions = Regions(
+            stage.input.removeprefix("regions of "),
+            margin=MARGIN if stage.margin is None else stage.margin,
+            most=stage.most_regions or MOST_REGIONS,
+        )
+    return Stage(
+        name=stage.name,
+        model=model,
+        when=_condition(stage.when, when_names(earlier)),
+        audit=stage.audit or 0.0,
+        regions=regions,
+        shadow_of=stage.shadow,
+        usd_per_month=stage.budget.usd_per_month if stage.budget else None,
     )
 
 
@@ -99,9 +151,10 @@ def prepare_digest(prepare: PrepareSpec, preparation: str = "") -> str:
     Raises ValueError where they are asked for and that digest is not given.
     """
     areas = prepare.areas
-    if not preparation and (areas.only or areas.ignore or areas.mask or prepare.align):
-        raise ValueError("a plan with areas or alignment needs the preparation's digest")
-    changes = prepare.model_dump(mode="json", exclude={"max_pixels", "areas", "align"})
+    asked = areas.only or areas.ignore or areas.mask or prepare.align or prepare.steps
+    if not preparation and asked:
+        raise ValueError("a plan with areas, alignment or steps needs the preparation's digest")
+    changes = prepare.model_dump(mode="json", exclude={"max_pixels", "areas", "align", "steps"})
     if preparation:
         changes["preparation"] = preparation
     return digest_of("prepare", 1, changes)[:32]
@@ -117,16 +170,24 @@ def _plan_digest(spec: PipelineSpec, stages: tuple[Stage, ...], prepare: str) ->
     return digest_of(
         "plan",
         DECISION_RULES_VERSION,
-        [_identity(stage) for stage in stages],
-        spec.decide,
+        # A shadow changes no result: with one, or without, what is done is done.
+        [_identity(stage) for stage in stages if stage.shadow_of is None],
+        _decide_identity(spec),
         spec.asset,
         [rule.model_dump(mode="json") for rule in spec.severity],
         prepare,
     )
 
 
+def _decide_identity(spec: PipelineSpec) -> object:
+    if spec.decide == "fuse":
+        return spec.decide, spec.false_alarms or FALSE_ALARMS
+    return spec.decide
+
+
 def _identity(stage: Stage) -> tuple[object, ...]:
-    """What makes it this stage. Without an audit it is what it was before there were any."""
+    """What makes it this stage. Without an audit or regions it is what it was before either."""
     when = stage.when.text if stage.when else None
     plain = (stage.name, stage.model.digest, when)
-    return (*plain, stage.audit) if stage.audit else plain
+    audited = (*plain, stage.audit) if stage.audit else plain
+    return (*audited, asdict(stage.regions)) if stage.regions else audited

@@ -12,7 +12,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from walkdown.errors import StoreError
-from walkdown.runners.worker import Outcome
+from walkdown.runners.outcomes import Outcome
 from walkdown.stores.codec import exif_from_json, exif_to_json, stage_from_json, stage_to_json
 from walkdown.stores.fields import Fields, Json, dumps, maybe_time, present
 from walkdown.types import Exif, ImageRef

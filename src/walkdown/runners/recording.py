@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from walkdown.errors import StoreError
 from walkdown.pipeline import findings
-from walkdown.templates import place
+from walkdown.runners.outcomes import facts_of
 from walkdown.types import Alert, Entry, Finding, Prediction, Result, ResultKey, Severity, Status
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from walkdown.pipeline.findings import Sighting
     from walkdown.pipeline.plan import Plan
     from walkdown.ports import Records
-    from walkdown.runners.worker import Outcome
+    from walkdown.runners.outcomes import Outcome
 
 ATTEMPTS = 20
 """Rounds of reading again after conflicts; each round at least one process gets ahead."""
@@ -73,9 +73,8 @@ class Recorder:
     def _result(self, outcome: Outcome, now: datetime) -> tuple[Result, tuple[Sighting, ...]]:
         ref, decision = outcome.ref, outcome.decision
         by = decision.by if decision else None
-        where = place(self.plan.asset, ref.relative)
-        asset, viewpoint = outcome.asset or where.asset, outcome.viewpoint or where.viewpoint
-        seen = findings.sightings(self.plan, outcome.stages, by, asset)
+        image = facts_of(self.plan, outcome)
+        seen = findings.sightings(self.plan, outcome.stages, by, image)
         result = Result(
             key=self.key(ref.capture_id),
             uri=ref.uri,
@@ -89,8 +88,8 @@ class Recorder:
             raw_score=by.prediction.raw_score if by else None,
             model=by.model if by else None,
             severity=seen[0].severity if seen else None,
-            asset=asset,
-            viewpoint=viewpoint,
+            asset=image.asset,
+            viewpoint=image.viewpoint,
             stages=tuple(outcome.stages),
             error=decision.error if decision else outcome.error or "it was not looked at",
             width_px=outcome.width_px,

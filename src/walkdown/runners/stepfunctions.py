@@ -146,7 +146,8 @@ def _map(
             },
         },
         "MaxConcurrency": shape.concurrency,
-        "ToleratedFailurePercentage": shape.tolerated_pct,
+        # What breaks a shadow must stop nothing.
+        "ToleratedFailurePercentage": 100 if stage.shadow_of else shape.tolerated_pct,
         "ItemProcessor": {
             "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
             "StartAt": _first(stage),

@@ -11,26 +11,26 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from walkdown.errors import ImageError, WalkdownError
+from walkdown.errors import ImageError
 from walkdown.imaging.decode import decode, reduction, sniff
 from walkdown.imaging.formats import HEAD_BYTES
-from walkdown.imaging.keeping import painted, without_rest
-from walkdown.imaging.preparing import Preparation, Prepared, prepared, restored
+from walkdown.imaging.preparing import Preparation, Prepared, prepared
 from walkdown.parallel import chunks
 from walkdown.pipeline.keys import cache_key, heatmap_key, image_key
-from walkdown.pipeline.predictions import checked, failed
+from walkdown.pipeline.predictions import failed
 from walkdown.pipeline.steps import Decision, StageCall, next_step
+from walkdown.runners.asking import Seen, parts_of, predict
+from walkdown.runners.outcomes import Outcome, facts_of, waits_for
 from walkdown.runners.overlap import GROUP, HeatMapWriter, ahead, grouped
-from walkdown.types import Exif, ImageRef, Prediction, StageResult
+from walkdown.types import ImageRef, Photo, Prediction, StageResult, digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from walkdown.pipeline.plan import Plan, Stage
     from walkdown.ports import Blobs, Model, Records, Source
     from walkdown.spec import OutputsSpec
-    from walkdown.types import Original
+    from walkdown.types import Box, Original
 
 Cached = tuple[Prediction, str | None]
 
@@ -41,7 +41,8 @@ class Work:
 
     ``remember``: whether a prediction that is stored already may be used again. ``ahead``:
     photographs are read, and heat maps stored, while others are looked at; one thing after the
-    other is best where the store is this machine's own disk.
+    other is best where the store is this machine's own disk. ``refuse`` takes what a look will cost
+    (US dollars) from its stage's budget, once for each key, or says why it can't.
     """
 
     plan: Plan
@@ -54,24 +55,7 @@ class Work:
     remember: bool = True
     preparation: Preparation = field(default_factory=Preparation)
     ahead: bool = False
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What is known of one image when its way through the plan has ended, or broken off."""
-
-    ref: ImageRef
-    error: str | None = None
-    content: str | None = None
-    width_px: int | None = None
-    height_px: int | None = None
-    exif: Exif = field(default_factory=Exif)
-    asset: str | None = None
-    viewpoint: str | None = None
-    taken_at: datetime | None = None
-    stages: list[StageResult] = field(default_factory=list)
-    cache: list[tuple[str, Prediction, str | None]] = field(default_factory=list)
-    decision: Decision | None = None
+    refuse: Callable[[Stage, float, str], str | None] = lambda _stage, _usd, _key: None
 
 
 @dataclass(slots=True)
@@ -81,6 +65,7 @@ class _InHand:
     wanted_by: StageCall | None = None
     audited: bool = False
     prepared: Prepared | None = None
+    taken: Photo | None = None
     reduction: int = 1
 
 
@@ -111,14 +96,6 @@ def advance(work: Work, outcomes: Sequence[Outcome], *, only: str | None = None)
     return list(outcomes)
 
 
-def waits_for(plan: Plan, outcome: Outcome) -> StageCall | None:
-    """The stage that an image wants next; None where nothing is left to run."""
-    if outcome.error:
-        return None
-    step = next_step(plan, outcome.stages, content=outcome.content)
-    return step if isinstance(step, StageCall) else None
-
-
 def _look(
     work: Work,
     hands: Sequence[_InHand],
@@ -132,7 +109,9 @@ def _look(
     while waiting:
         calls: dict[str, list[_InHand]] = {}
         for hand in waiting:
-            step = next_step(work.plan, hand.outcome.stages, content=hand.outcome.content)
+            step = next_step(
+                work.plan, hand.outcome.stages, image=facts_of(work.plan, hand.outcome)
+            )
             if isinstance(step, Decision):
                 hand.outcome.decision = step
             elif only in (None, step.stage.name):
@@ -143,7 +122,7 @@ def _look(
             _run_stage(work, stages[name], group, known, writing)
         waiting = [hand for group in calls.values() for hand in group]
     for hand in hands:
-        hand.data, hand.prepared = b"", None
+        hand.data, hand.prepared, hand.taken = b"", None, None
 
 
 def _taken(
@@ -187,8 +166,7 @@ def _decode(work: Work, hand: _InHand) -> None:
 def _unusable(outcome: Outcome, call: StageCall, problem: str) -> None:
     """No stage sees it; what earlier stages said of it stands."""
     if outcome.stages:
-        said = _result(call.stage, failed(problem), None, audited=call.audited)
-        outcome.stages.append(said)
+        outcome.stages.append(_result(call.stage, failed(problem), None, audited=call.audited))
     else:
         outcome.error = problem
 
@@ -205,7 +183,9 @@ def _problem(work: Work, stage: Stage, hand: _InHand) -> str | None:
     No model sees one that was decoded smaller, or larger, for the sake of another model: scores
     would depend on what else is in the pipeline.
     """
-    at_least_px = work.preparation.at_least_px(stage.model.input_px)
+    # Of a region that is cut out, all pixels are wanted.
+    wanted_px = stage.model.input_px if stage.regions is None else None
+    at_least_px = work.preparation.at_least_px(wanted_px)
     if hand.prepared is not None and hand.reduction == _reduction(hand, at_least_px):
         return None
     try:
@@ -241,8 +221,10 @@ def _prepare(work: Work, hand: _InHand, at_least_px: int | None) -> None:
     outcome.exif = replace(photo.exif, taken_at=taken_at)
     if work.outputs.images:
         _keep(work.blobs, image_key(photo.content), hand.data)
+    image = facts_of(work.plan, outcome)
+    hand.taken = replace(photo, asset=image.asset, viewpoint=image.viewpoint)
     hand.reduction = _reduction(hand, at_least_px)
-    hand.prepared = prepared(photo, work.preparation)
+    hand.prepared = prepared(hand.taken, work.preparation)
 
 
 def _keep(blobs: Blobs, key: str, data: bytes) -> None:
@@ -260,6 +242,7 @@ def _known(work: Work, outcomes: Sequence[Outcome]) -> dict[str, Cached]:
         for o in outcomes
         if o.content is not None
         for stage in work.plan.stages
+        if stage.regions is None
     }
     return work.records.cached(keys) if work.remember else {}
 
@@ -271,70 +254,105 @@ def _run_stage(
     known: Mapping[str, Cached],
     writing: HeatMapWriter,
 ) -> None:
-    fresh: list[_InHand] = []
-    for hand in group:
-        key = _key(work, stage, hand)
-        if key in known:
-            prediction, heatmap = known[key]
-            hand.outcome.stages.append(_result(stage, prediction, heatmap, audited=hand.audited))
-        elif problem := _problem(work, stage, hand):
-            hand.outcome.stages.append(_result(stage, failed(problem), None, audited=hand.audited))
-        else:
-            fresh.append(hand)
+    fresh: list[tuple[_InHand, Seen]] = []
+    for hand, seen in _seen(work, stage, group, known):
+        if seen is not None:
+            fresh.append((hand, seen))
     for at in range(0, len(fresh), stage.model.max_batch):
         batch = fresh[at : at + stage.model.max_batch]
-        for hand, prediction in zip(batch, _predict(work, stage, batch), strict=True):
-            _finish(work, stage, hand, prediction, writing)
+        said = _predict(work, stage, batch)
+        for (hand, seen), prediction in zip(batch, said, strict=True):
+            _finish(work, stage, hand, seen, prediction, writing)
 
 
-def _predict(work: Work, stage: Stage, batch: Sequence[_InHand]) -> list[Prediction]:
-    seen = [hand.prepared for hand in batch if hand.prepared is not None]
-    try:
-        return _ask(work.models[stage.model.digest], seen)
-    except WalkdownError as e:
-        return [failed(str(e))] * len(batch)
-    except Exception as e:  # a model may be anyone's code: it fails its images, not the batch
-        return [failed(f"{stage.model.label} broke: {type(e).__name__}: {e}")] * len(batch)
+def _seen(
+    work: Work, stage: Stage, group: Sequence[_InHand], known: Mapping[str, Cached]
+) -> Iterator[tuple[_InHand, Seen | None]]:
+    """What the model is to be asked about; None where its answer, or why not, is known already."""
+    parts = {id(hand): _parts(stage, hand) for hand in group}
+    if stage.regions is not None and work.remember:
+        # Which parts they are is known only now.
+        known = work.records.cached([_key(work, stage, hand, parts[id(hand)]) for hand in group])
+    for hand in group:
+        key = _key(work, stage, hand, parts[id(hand)])
+        if key in known:
+            prediction, heatmap = known[key]
+            # It was paid for when it was asked.
+            _note(stage, hand, replace(prediction, cost_usd=None), heatmap)
+            yield hand, None
+        elif problem := _problem(work, stage, hand):
+            _note(stage, hand, failed(problem), None)
+            yield hand, None
+        else:
+            assert hand.prepared is not None and hand.taken is not None  # noqa: S101, PT018
+            yield hand, Seen(hand.prepared, hand.taken, parts[id(hand)])
 
 
-def _ask(model: Model, seen: Sequence[Prepared]) -> list[Prediction]:
-    """What the model says of prepared photos, in the frames of the photos as they were taken."""
-    if getattr(model, "knows_keep", False):
-        said = checked(model.predict([each.photo for each in seen]), len(seen))
-    else:
-        painted_over = model.predict([painted(each.photo) for each in seen])
-        said = [
-            without_rest(prediction, each.photo)
-            for prediction, each in zip(checked(painted_over, len(seen)), seen, strict=True)
-        ]
-    return [restored(prediction, each) for prediction, each in zip(said, seen, strict=True)]
+def _parts(stage: Stage, hand: _InHand) -> tuple[Box, ...] | None:
+    if stage.regions is None:
+        return None
+    size = {"width_px": hand.outcome.width_px or 1, "height_px": hand.outcome.height_px or 1}
+    return parts_of(stage.regions, hand.outcome.stages, **size)
+
+
+def _predict(work: Work, stage: Stage, batch: Sequence[tuple[_InHand, Seen]]) -> list[Prediction]:
+    """What the model says of those that the stage's budget has room for."""
+    refused = [work.refuse(stage, _cost(stage, seen), _key_of(work, stage, hand, seen))
+               for hand, seen in batch]  # fmt: skip
+    asked = [seen for (_, seen), why in zip(batch, refused, strict=True) if why is None]
+    model = work.models[stage.model.digest]
+    said = iter(predict(model, stage, asked) if asked else ())
+    return [next(said) if why is None else failed(why) for why in refused]
+
+
+def _cost(stage: Stage, seen: Seen) -> float:
+    """What a look is expected to cost, in US dollars."""
+    return stage.model.usd_per_image * (1 if seen.parts is None else len(seen.parts))
 
 
 def _finish(
-    work: Work, stage: Stage, hand: _InHand, prediction: Prediction, writing: HeatMapWriter
+    work: Work,
+    stage: Stage,
+    hand: _InHand,
+    seen: Seen,
+    prediction: Prediction,
+    writing: HeatMapWriter,
 ) -> None:
     """Store the heat map, then note the prediction; only a good and whole one is remembered.
 
     One whose heat map was not wanted is not whole: another pipeline may want it.
     """
     assert hand.outcome.content is not None  # noqa: S101 - a decoded image has been hashed
+    key = _key_of(work, stage, hand, seen)
     heatmap = None
     if prediction.heatmap is not None and work.outputs.heatmaps:
-        heatmap = heatmap_key(hand.outcome.content, stage.model.digest, work.plan.prepare_digest)
+        heatmap = heatmap_key(hand.outcome.content, key)
         writing.put(heatmap, prediction.heatmap)
     bare = replace(prediction, heatmap=None)
-    hand.outcome.stages.append(_result(stage, bare, heatmap, audited=hand.audited))
+    _note(stage, hand, bare, heatmap)
     if bare.error is None and (heatmap or prediction.heatmap is None):
-        hand.outcome.cache.append((_key(work, stage, hand), bare, heatmap))
+        hand.outcome.cache.append((key, bare, heatmap))
 
 
-def _key(work: Work, stage: Stage, hand: _InHand) -> str:
+def _key_of(work: Work, stage: Stage, hand: _InHand, seen: Seen) -> str:
+    return _key(work, stage, hand, seen.parts)
+
+
+def _key(work: Work, stage: Stage, hand: _InHand, parts: tuple[Box, ...] | None) -> str:
     content = hand.outcome.content or ""
-    return cache_key(content, stage.model.digest, work.plan.prepare_digest)
+    view = "" if parts is None else digest_of("parts", parts)[:32]
+    return cache_key(content, stage.model.digest, work.plan.prepare_digest, view=view)
+
+
+def _note(stage: Stage, hand: _InHand, prediction: Prediction, heatmap: str | None) -> None:
+    said = _result(stage, prediction, heatmap, audited=hand.audited)
+    hand.outcome.stages.append(said)
 
 
 def _result(
     stage: Stage, prediction: Prediction, heatmap: str | None, *, audited: bool
 ) -> StageResult:
     model = stage.model
-    return StageResult(stage.name, model.label, model.digest, prediction, heatmap, audited)
+    return StageResult(
+        stage.name, model.label, model.digest, prediction, heatmap, audited, stage.shadow_of
+    )

@@ -10,7 +10,8 @@ import re
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from walkdown.errors import MissingExtra, StoreError
 from walkdown.sdk.aws_words import advice, client_side
@@ -29,6 +30,9 @@ _SECRETS = (
 _SAYS_TOO_MUCH = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
 
 _SIGNER = "s3, to sign"
+
+OWN_SERVICES: Final = Path(__file__).parent / "data"
+"""Descriptions of services that botocore has no more, in the form in which it reads its own."""
 
 
 class AwsError(StoreError):
@@ -89,7 +93,9 @@ class Aws:
     def _made(self, service: str, **more: Any) -> Any:
         boto3, config = _sdk(**more)
         with explained(f"use AWS ({service})"):
-            session = boto3.Session(region_name=self.region, profile_name=self.profile)
+            session = boto3.Session(
+                region_name=self.region, profile_name=self.profile, botocore_session=_core()
+            )
             return session.client(service, endpoint_url=self.endpoint_url, config=config)
 
 
@@ -134,6 +140,15 @@ def _sdk(**more: Any) -> tuple[Any, Any]:
         **more,
     )
     return boto3, config
+
+
+def _core() -> Any:
+    """A session of botocore that also knows our own descriptions; its own come first."""
+    from botocore.session import Session
+
+    core = Session()
+    core.get_component("data_loader").search_paths.append(str(OWN_SERVICES))
+    return core
 
 
 def _of_sdk(error: Exception) -> bool:

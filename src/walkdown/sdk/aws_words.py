@@ -49,6 +49,11 @@ _ADVICE = {
     ),
     "OptInRequired": "this account is not yet allowed to use this service or region: switch it on",
     "NoSuchBucket": "there is no such bucket in any account: check its name",
+    "ImageTooLargeException": "the image is larger than this service takes: make it smaller",
+    "InvalidImageFormatException": "the service can't read the image: save it as JPEG or PNG",
+    "ModelError": "the model itself failed on this: see the log of its endpoint in CloudWatch",
+    "ModelNotReadyException": "the model is still being loaded: run again in a minute",
+    "ValidationError": "check the name, the region, and whether it is in service",
     "ValidationException": "the request does not fit what is there: check names and versions",
 }
 

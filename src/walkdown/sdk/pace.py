@@ -24,7 +24,7 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        if per_second <= 0 or burst < 1:
+        if not (per_second > 0 and burst >= 1):  # which nan is not either
             raise ValueError(f"{per_second} calls a second, {burst} at once")
         self._gap_s = 1.0 / per_second
         self._ahead_s = (burst - 1) * self._gap_s

@@ -133,6 +133,7 @@ def stage_to_json(stage: StageResult) -> Json:
         prediction=prediction_to_json(stage.prediction),
         heatmap=stage.heatmap,
         audited=stage.audited or None,
+        beside=stage.beside,
     )
 
 
@@ -145,6 +146,7 @@ def stage_from_json(value: object) -> StageResult:
         prediction=prediction_from_json(fields.get("prediction", dict)),
         heatmap=fields.maybe("heatmap", fields.text),
         audited=fields.maybe("audited", fields.flag) or False,
+        beside=fields.maybe("beside", fields.text),
     )
 
 

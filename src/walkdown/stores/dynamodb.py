@@ -23,7 +23,7 @@ CACHE_DAYS = 90
 
 
 class DynamoDbStore(DynamoDbRecords, DynamoDbOutbox, DynamoDbVersions, DynamoDbSpending):
-    """All of one workspace (ports Records, Outbox, Versions, Spending).
+    """All of one workspace (ports Records, Predictions, Outbox, Versions, Spending).
 
     ``client`` is boto3's for DynamoDB (``Aws.client("dynamodb")``), ``table`` the name of a table
     made from `dynamodb_keys.TABLE`. ``random`` gives 0..1, ``sleep`` waits between tries. One

@@ -22,7 +22,13 @@ from walkdown.stores.codec import (
 from walkdown.stores.dynamodb_committing import commit
 from walkdown.stores.dynamodb_keys import CONTENTS, LISTING, NAMES, SHARDS, TTL, shard_of
 from walkdown.stores.dynamodb_values import data, key_of, number, pack, text, unpack
-from walkdown.stores.dynamodb_writing import cache_items, draft, grouped, part_key
+from walkdown.stores.dynamodb_writing import (
+    cache_items,
+    draft,
+    grouped,
+    part_key,
+    prediction_items,
+)
 from walkdown.stores.fields import Fields
 from walkdown.stores.recording import ambiguous, check_entries, check_workspace, hash_prefix
 from walkdown.types import Severity
@@ -81,9 +87,8 @@ class DynamoDbRecords:
         outcomes: list[Recorded] = []
         for group in grouped(drafts):
             decision = commit(self._setting, group)
-            expires_s = self._now_s() + self._setting.cache_days * _DAY_S
             written = [entry for entry, _ in decision.written]
-            self._table.write(cache_items(self._keys, written, expires_s))
+            self._table.write(cache_items(self._keys, written, self._expires_s()))
             outcomes += decision.outcomes
         return outcomes
 
@@ -155,6 +160,13 @@ class DynamoDbRecords:
         items = sorted(self._items(ids), key=_order, reverse=True)
         results = [self._result(item) for item in items]
         return [result for result in results if result.asset == asset]
+
+    def remember(self, said: Sequence[tuple[str, Prediction, str | None]]) -> None:
+        """Store predictions for as long as the cache keeps them, but those that are too large."""
+        self._table.write(prediction_items(self._keys, said, self._expires_s()))
+
+    def _expires_s(self) -> int:
+        return self._now_s() + self._setting.cache_days * _DAY_S
 
     def _now_s(self) -> int:
         return int(self._setting.clock().timestamp())

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from walkdown.stores.dynamodb_keys import Key, Keys
     from walkdown.stores.dynamodb_values import Item
     from walkdown.stores.recording import Known
-    from walkdown.types import Alert, Entry, Finding, Result
+    from walkdown.types import Alert, Entry, Finding, Prediction, Result
 
 PART_BYTES = 350_000
 """How much of a document goes into one item; keys and attributes need little of the rest."""
@@ -134,12 +134,19 @@ def transaction(
 
 def cache_items(keys: Keys, entries: Iterable[Entry], expires_s: int) -> Iterator[Item]:
     """The entries' predictions for the cache, without those that are too large for one item."""
-    for entry in entries:
-        for key, prediction, heatmap in entry.cache:
-            pk, sk = keys.cached(key)
-            doc = pack({"prediction": prediction_to_json(prediction), "heatmap": heatmap})
-            if len(doc) <= PART_BYTES:
-                yield {"pk": pk, "sk": sk, "doc": doc, TTL: expires_s}
+    said = (each for entry in entries for each in entry.cache)
+    return prediction_items(keys, said, expires_s)
+
+
+def prediction_items(
+    keys: Keys, said: Iterable[tuple[str, Prediction, str | None]], expires_s: int
+) -> Iterator[Item]:
+    """These predictions for the cache, as `cache_items`."""
+    for key, prediction, heatmap in said:
+        pk, sk = keys.cached(key)
+        doc = pack({"prediction": prediction_to_json(prediction), "heatmap": heatmap})
+        if len(doc) <= PART_BYTES:
+            yield {"pk": pk, "sk": sk, "doc": doc, TTL: expires_s}
 
 
 def part_key(result: Item, attempt: int, number: int) -> Key:

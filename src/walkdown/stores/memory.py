@@ -110,7 +110,7 @@ class MemoryBlobs:
 
 
 class MemoryRecords:
-    """All of one workspace (ports Records, Outbox, Versions, Spending)."""
+    """All of one workspace (ports Records, Predictions, Outbox, Versions, Spending)."""
 
     def __init__(self, *, workspace: str) -> None:
         self._workspace = workspace
@@ -210,6 +210,12 @@ class MemoryRecords:
         with self._lock:
             return _picked(self._cache, keys)
 
+    def remember(self, said: Sequence[tuple[str, Prediction, str | None]]) -> None:
+        """Store predictions without their grids; one that is there already is replaced."""
+        with self._lock:
+            for key, prediction, heatmap in said:
+                self._cache[key] = (replace(prediction, heatmap=None), heatmap)
+
     def pending(self, topic: Topic, limit: int = 1000) -> list[tuple[str, Alert | str]]:
         """Messages not yet settled, oldest first."""
         with self._lock:
@@ -271,8 +277,7 @@ class MemoryRecords:
         self._findings.update({finding.id: finding for finding in entry.findings})
         for alert in entry.alerts:
             self._outbox.setdefault(alert.message_id, ("alert", alert))
-        for key, prediction, heatmap in entry.cache:
-            self._cache[key] = (replace(prediction, heatmap=None), heatmap)
+        self.remember(entry.cache)
 
     def _of_image(self, image: str) -> set[str]:
         results = [(result_id, each[0]) for result_id, each in self._results.items()]

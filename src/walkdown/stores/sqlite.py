@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SqliteStore(SqliteRecords, SqliteOutbox, SqliteVersions, SqliteSpending):
-    """All of one workspace (ports Records, Outbox, Versions, Spending).
+    """All of one workspace (ports Records, Predictions, Outbox, Versions, Spending).
 
     Any number of threads and processes may use one file; each write waits up to
     ``busy_timeout_s`` for the others. The file is made at the first use. It must lie on a disk of

@@ -146,6 +146,11 @@ class SqliteRecords:
             for key, heatmap, doc in rows
         }
 
+    def remember(self, said: Sequence[tuple[str, Prediction, str | None]]) -> None:
+        """Store predictions without their grids; one that is there already is replaced."""
+        with self._database.write() as connection:
+            connection.executemany(_INSERT_CACHED, self._cache_rows(said))
+
     def _picked(
         self, sql: str, column: str, keys: Iterable[str] | None
     ) -> list[tuple[object, ...]]:
@@ -181,7 +186,7 @@ class SqliteRecords:
             "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?)", self._finding_rows(written)
         )
         connection.executemany(
-            "INSERT OR REPLACE INTO cache VALUES (?, ?, ?, ?)", self._cache_rows(written)
+            _INSERT_CACHED, self._cache_rows(said for entry in written for said in entry.cache)
         )
         alerts = [alert for entry in written for alert in entry.alerts]
         connection.executemany(_INSERT_MESSAGE, self._message_rows(alerts, decision.batch_id or ""))
@@ -207,10 +212,11 @@ class SqliteRecords:
             for each in entry.findings:
                 yield (self._workspace, each.id, each.revision, dumps(finding_to_json(each)))
 
-    def _cache_rows(self, written: Iterable[Entry]) -> Iterator[tuple[object, ...]]:
-        for entry in written:
-            for key, prediction, heatmap in entry.cache:
-                yield (self._workspace, key, heatmap, dumps(prediction_to_json(prediction)))
+    def _cache_rows(
+        self, said: Iterable[tuple[str, Prediction, str | None]]
+    ) -> Iterator[tuple[object, ...]]:
+        for key, prediction, heatmap in said:
+            yield (self._workspace, key, heatmap, dumps(prediction_to_json(prediction)))
 
     def _message_rows(self, alerts: Iterable[Alert], batch_id: str) -> Iterator[tuple[object, ...]]:
         now = time_to_json(self._clock())
@@ -247,6 +253,7 @@ _INSERT_RESULT = """
 INSERT OR REPLACE INTO results (workspace, id, status, attempt, batch_id, inspection_id, uri, image,
 content, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_INSERT_CACHED = "INSERT OR REPLACE INTO cache VALUES (?, ?, ?, ?)"
 _INSERT_MESSAGE = """
 INSERT OR IGNORE INTO outbox (workspace, id, topic, doc, created_at) VALUES (?, ?, ?, ?, ?)
 """

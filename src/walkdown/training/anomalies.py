@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from walkdown.models.memory_bank import Session
+    from walkdown.models.graphs.session import Session
     from walkdown.training import graph
     from walkdown.training.extraction import Extractor, Work
     from walkdown.types import ImageRef, Photo

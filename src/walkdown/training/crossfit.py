@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from walkdown.models.bank import Head
-    from walkdown.models.memory_bank import Session
+    from walkdown.models.graphs.session import Session
     from walkdown.models.whole import Components, Part
     from walkdown.training import graph
     from walkdown.training.extraction import Extractor, Work

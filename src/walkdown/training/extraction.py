@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from walkdown.models.graphs.session import Session
     from walkdown.models.looking import InputSize, Window
-    from walkdown.models.memory_bank import Session
     from walkdown.models.whole import Part
     from walkdown.ports import Progress
     from walkdown.training.anomalies import Anomaly

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from walkdown.models import memory_bank
+from walkdown.models.graphs.session import open_graph
 from walkdown.training import coreset, graph
 from walkdown.training.head import fit_linear
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from walkdown.models.bank import Head
-    from walkdown.models.memory_bank import Session
+    from walkdown.models.graphs.session import Session
 
     Patches = NDArray[np.float32]
 
@@ -48,7 +48,7 @@ class Banks:
 
 def open_judge(judge: graph.Judge) -> Session:
     """A session that gives the values of patches."""
-    return memory_bank.open_graph(graph.judge(judge), threads=1)
+    return open_graph(graph.judge(judge), threads=1)
 
 
 def values(session: Session, patches: Patches) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from walkdown.errors import ImageError, TrainingError
 from walkdown.evaluate import scores, thresholds
 from walkdown.models import artefact, memory_bank
 from walkdown.models.bank import Bank
+from walkdown.models.graphs.session import open_graph
 from walkdown.models.looking import CELL_PX
 from walkdown.training import anomalies as labelled_anomalies
 from walkdown.training import (
@@ -348,7 +349,7 @@ def extractor_of(candidate: Candidate, load: Load) -> Extractor:
     """What extracts a candidate's patches."""
     whole = graph.extractor(trunk(candidate), candidate.features)
     channels = whole_channels(candidate)
-    return Extractor(memory_bank.open_graph(whole, threads=1), load, candidate.size, channels)
+    return Extractor(open_graph(whole, threads=1), load, candidate.size, channels)
 
 
 def _tell(

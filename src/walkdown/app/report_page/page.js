@@ -4,14 +4,20 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const DATA = JSON.parse($("data").textContent);
-  const KINDS = ["anomaly", "normal", "unusable", "failed"];
-  const NAMES = { anomaly: "Anomaly", normal: "Normal", unusable: "Unusable", failed: "Failed" };
+  const VERDICTS = { anomaly: "Anomaly", normal: "Normal", unusable: "Unusable", failed: "Failed" };
   const CHUNK = 48;
   const BINS = 20;
   const HOLD_MS = 220;
   const PRINTED = 1000;
 
   const rows = DATA.results;
+  // On the page of a replay each photograph is there twice; see replay.js.
+  const twice = DATA.replay
+    ? replayed({ el, count, fixed, short, frame, heat: attachHeat, picture, step, regions, verdicts: VERDICTS, data: DATA })
+    : null;
+  const NAMES = twice ? twice.names : VERDICTS;
+  const KINDS = Object.keys(NAMES);
+  const tone = (kind) => (twice ? twice.tones[kind] : kind);
   const root = document.documentElement.style;
   const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
   const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -19,10 +25,11 @@
   const whole = new Intl.NumberFormat(undefined);
   rows.forEach((row, rank) => {
     row.rank = rank;
-    row.kind = row.status === "failed" || !row.verdict ? "failed" : row.verdict;
+    row.kind = row.change || (row.status === "failed" || !row.verdict ? "failed" : row.verdict);
     row.text = [row.image, row.asset, row.viewpoint, row.severity, row.status === "partial" ? "partial" : ""].join(" ").toLowerCase();
     row.taken = row.taken_at ? Date.parse(row.taken_at) : -Infinity;
     row.seen = row.shown === null ? null : row.stages[row.shown];
+    row.old = twice ? twice.earlier(row) : null;
   });
   const byId = new Map(rows.map((row) => [row.id, row]));
 
@@ -48,15 +55,22 @@
     const [svg, use] = ["svg", "use"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
     svg.setAttribute("class", "icon");
     svg.setAttribute("aria-hidden", "true");
-    use.setAttribute("href", `#icon-${kind}`);
+    use.setAttribute("href", `#icon-${tone(kind)}`);
     svg.append(use);
     return [kind, svg];
   }));
   const icon = (kind) => icons[kind].cloneNode(true);
 
-  const count = (n, word) => `${whole.format(n)} ${word}${n === 1 ? "" : "s"}`;
-  const fixed = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
-  const short = (value) => (value === null || value === undefined ? "–" : String(Number(value.toPrecision(4))));
+  function count(n, word) {
+    return `${whole.format(n)} ${word}${n === 1 ? "" : "s"}`;
+  }
+  function fixed(value, digits) {
+    return value === null || value === undefined ? "–" : value.toFixed(digits);
+  }
+  const dollars = (usd) => `$${usd >= 1 ? usd.toFixed(2) : usd.toFixed(6).replace(/0{1,4}$/, "")}`;
+  function short(value) {
+    return value === null || value === undefined ? "–" : String(Number(value.toPrecision(4)));
+  }
   const share = (part, all) => `${Math.min(100, Math.max(0, (100 * part) / all))}%`;
 
   function when(iso, style = day) {
@@ -73,7 +87,9 @@
     }
     return blocks.get(name)[number % DATA.per_block] || null;
   }
-  const picture = (row) => (row.picture === null ? null : drawnAt("pictures", row.picture));
+  function picture(row) {
+    return row.picture === null ? null : drawnAt("pictures", row.picture);
+  }
 
   // The picture with its heat map and boxes
 
@@ -103,9 +119,10 @@
   function attachHeat(holder, row) {
     const drawing = picture(row);
     const place = holder.querySelector(".frame");
-    if (!drawing || !drawing.heat || !place || place.querySelector(".heat")) return;
+    const source = drawing && (row.earlier ? drawing.before : drawing.heat);
+    if (!source || !place || place.querySelector(".heat")) return;
     const heat = el("img", { class: "heat", alt: "", draggable: "false" });
-    heat.src = drawing.heat;
+    heat.src = source;
     place.querySelector("img").after(heat);
   }
 
@@ -113,12 +130,12 @@
 
   function badge(row) {
     const extra = [row.severity, row.status === "partial" ? "partial" : null].filter(Boolean).join(", ");
-    return el("span", { class: `badge ${row.kind}` }, icon(row.kind), NAMES[row.kind], extra ? el("small", {}, extra) : "");
+    return el("span", { class: `badge ${tone(row.kind)}` }, icon(row.kind), NAMES[row.kind], extra ? el("small", {}, extra) : "");
   }
 
   function meter(row) {
     if (row.score === null) return "";
-    return el("span", { class: `meter ${row.kind}`, "--part": share(row.score, 1) }, el("i"));
+    return el("span", { class: `meter ${tone(row.kind)}`, "--part": share(row.score, 1) }, el("i"));
   }
 
   function about(row) {
@@ -128,6 +145,7 @@
   }
 
   function card(row) {
+    if (twice) return twin(row);
     const tile = el("span", { class: row.kind === "anomaly" ? "tile hot" : "tile" },
       frame(row, { ratio: tileRatio, alt: "" }) || el("span", { class: "absent" }, "No picture stored"));
     if (row.kind === "anomaly") attachHeat(tile, row);
@@ -138,6 +156,16 @@
       el("span", { class: "about" }, about(row)));
     const label = `${row.name}, ${NAMES[row.kind]}, ${row.score === null ? "no score" : `score ${fixed(row.score, 3)}`}`;
     return el("li", { class: "card" }, el("a", { href: address(row), "data-id": row.id, "aria-label": label }, tile, words));
+  }
+
+  function twin(row) {
+    const words = el("span", { class: "words" },
+      twice.sides(row),
+      el("span", { class: "line" }, badge(row), el("span", { class: "score" }, twice.moved(row))),
+      el("span", { class: "name", title: row.image }, row.name),
+      el("span", { class: "about" }, about(row)));
+    const tile = el("span", { class: "tile hot twin" }, twice.halves(row, { ratio: tileRatio, alt: "" }));
+    return el("li", { class: "card" }, el("a", { href: address(row), "data-id": row.id, "aria-label": twice.label(row) }, tile, words));
   }
 
   function failure(row) {
@@ -208,7 +236,7 @@
     $("cards").replaceChildren();
     $("failures").replaceChildren(...failures.map(failure));
     drawMore();
-    $("failed-title").textContent = `${count(failures.length, "image")} could not be inspected`;
+    $("failed-title").textContent = `${count(failures.length, "image")} could not be ${done}`;
     drawFrame(found.length);
   }
 
@@ -217,7 +245,7 @@
     $("shown").textContent = filtered ? `${whole.format(found)} of ${count(rows.length, "image")}` : "";
     $("clear").hidden = !filtered;
     $("empty").hidden = found > 0;
-    $("empty").textContent = rows.length ? "No image fits these filters." : "This inspection has no images.";
+    $("empty").textContent = rows.length ? "No image fits these filters." : twice ? "No verdict would change." : "This inspection has no images.";
     $("notice").hidden = filtered || !failures.length || !listed.length;
     if ($("search").value.trim() !== state.q) $("search").value = state.q;
     $("sort").value = state.sort;
@@ -230,7 +258,9 @@
 
   // Head of the page
 
-  function drawHead() {
+  const done = twice ? "compared" : "inspected";
+
+  function drawAbout() {
     const it = DATA.inspection;
     const source = it.where ? [" from ", el("span", { title: it.sources.join("\n") }, it.where)] : [];
     $("pipeline").textContent = it.pipeline;
@@ -240,16 +270,21 @@
       it.model ? " with " : "", it.model ? el("b", {}, it.model) : "",
       it.threshold === null ? "" : ", threshold ",
       it.threshold === null ? "" : el("span", { title: `Raw score ${it.threshold}: the same as a score of 0.5` }, short(it.threshold)));
-    $("audits").append(...DATA.audits.map((text) => el("li", {}, text)));
-    $("audits").hidden = !DATA.audits.length;
+  }
+
+  function drawHead() {
+    if (twice) twice.head($("pipeline"), $("about"), when);
+    else drawAbout();
+    $("remarks").append(...DATA.remarks.map((text) => el("li", {}, text)));
+    $("remarks").hidden = !DATA.remarks.length;
     $("chips").append(...KINDS.map(chip));
-    $("notice").append(icon("failed"), el("span", {}, `${count(DATA.counts.failed, "image")} could not be inspected.`), el("button", { type: "button", class: "link" }, "Show why"));
+    $("notice").append(icon("failed"), el("span", {}, `${count(DATA.counts.failed, "image")} could not be ${done}.`), el("button", { type: "button", class: "link" }, "Show why"));
     $("notice").lastChild.onclick = () => { state.kinds = new Set(["failed"]); state.bin = null; state.q = ""; change(); };
   }
 
   function chip(kind) {
     const number = DATA.counts[kind];
-    const button = el("button", { type: "button", class: `chip ${kind}`, value: kind, disabled: !number }, icon(kind), NAMES[kind], el("b", {}, whole.format(number)));
+    const button = el("button", { type: "button", class: `chip ${tone(kind)}`, value: kind, disabled: !number }, icon(kind), NAMES[kind], el("b", {}, whole.format(number)));
     button.onclick = () => { state.kinds.has(kind) ? state.kinds.delete(kind) : state.kinds.add(kind); change(); };
     return button;
   }
@@ -266,7 +301,7 @@
       bar.onclick = () => { state.bin = state.bin === bin ? null : bin; change(); };
       return bar;
     });
-    $("histogram").append(el("div", { class: "bars" }, bars), el("div", { class: "scale", "aria-hidden": "true" }, el("span", {}, "0"), el("span", {}, "score 0.5, threshold"), el("span", {}, "1")));
+    $("histogram").append(el("div", { class: "bars" }, bars), el("div", { class: "scale", "aria-hidden": "true" }, el("span", {}, "0"), el("span", {}, twice ? "score now; 0.5, threshold" : "score 0.5, threshold"), el("span", {}, "1")));
   }
 
   // Detail
@@ -282,12 +317,13 @@
     $("previous").disabled = at <= 0;
     $("next").disabled = at < 0 || at >= all.length - 1;
     const stage = $("detail-stage");
-    stage.className = "stage hot";
-    stage.replaceChildren(frame(row, { ratio: 0, numbered: true, alt: `${row.name} with marked regions` }) || el("span", { class: "absent" }, row.sha256 ? "No picture stored" : "There is no picture of this image."));
-    stage.style.setProperty("--stage", drawing ? String(drawing.width / drawing.height) : "2");
-    attachHeat(stage, row);
-    if (!touchedHeat) $("detail-heat").value = row.kind === "anomaly" ? $("heat").value : 0;
-    $("detail-heat").disabled = !drawing || !drawing.heat;
+    stage.className = twice ? "stage hot twin" : "stage hot";
+    if (twice) stage.replaceChildren(...twice.halves(row, { ratio: 0, numbered: true, alt: row.name }), twice.captions(row));
+    else stage.replaceChildren(frame(row, { ratio: 0, numbered: true, alt: `${row.name} with marked regions` }) || el("span", { class: "absent" }, row.sha256 ? "No picture stored" : "There is no picture of this image."));
+    stage.style.setProperty("--stage", drawing ? String(((twice ? 2 : 1) * drawing.width) / drawing.height) : "2");
+    if (!twice) attachHeat(stage, row);
+    if (!touchedHeat) $("detail-heat").value = twice || row.kind === "anomaly" ? $("heat").value : 0;
+    $("detail-heat").disabled = twice ? !twice.heats(row) : !drawing || !drawing.heat;
     stage.style.setProperty("--heat", String($("detail-heat").value / 100));
     $("original").hidden = !/^(file|https?):\/\//i.test(row.uri);
     if (!$("original").hidden) $("original").href = row.uri;
@@ -297,20 +333,26 @@
 
   function facts(row) {
     return [
-      el("p", { class: "line" }, badge(row), el("span", { class: "score" }, fixed(row.score, 3))),
-      meter(row),
+      el("p", { class: "line" }, badge(row), el("span", { class: "score" }, twice ? twice.moved(row) : fixed(row.score, 3))),
+      twice ? "" : meter(row),
       row.error ? el("p", { class: "why bad" }, row.error) : "",
-      regions(row),
-      nearest(row),
-      row.stages.length ? el("h3", {}, row.stages.length === 1 ? "What the model said" : "What the models said") : "",
-      ...row.stages.map(step),
+      ...(twice ? twice.facts(row) : said(row)),
       el("h3", {}, "The photograph"),
       photograph(row),
     ].filter((part) => part !== "");
   }
 
+  function said(row) {
+    return [
+      regions(row),
+      nearest(row),
+      row.stages.length ? el("h3", {}, row.stages.length === 1 ? "What the model said" : "What the models said") : "",
+      ...row.stages.map(step),
+    ];
+  }
+
   function lighting(node, index) {
-    const light = (on) => () => $("detail-stage").querySelectorAll(".box")[index]?.classList.toggle("lit", on);
+    const light = (on) => () => $("detail-stage").querySelectorAll(twice ? ".now .box" : ".box")[index]?.classList.toggle("lit", on);
     node.onpointerenter = light(true);
     node.onpointerleave = light(false);
     return node;
@@ -362,12 +404,14 @@
 
   function step(stage) {
     return el("div", { class: "step" }, el("p", {}, stage.stage === stage.model ? stage.model : `${stage.stage}: ${stage.model}`), pairs([
-      ["Ran", stage.audited ? "as an audit: its condition did not hold" : null],
-      ["Verdict", stage.verdict ? NAMES[stage.verdict] : null],
+      ["Ran", stage.audited ? "as an audit: its condition did not hold" : stage.beside ? `beside ${stage.beside}, without a say` : null],
+      ["Verdict", stage.verdict ? VERDICTS[stage.verdict] : null],
       ["Score", fixed(stage.score, 3)],
       ["Raw score", short(stage.raw_score)],
       ["p (normal)", short(stage.p_normal)],
       ["Labels", stage.labels.join(", ")],
+      ["Says", stage.note ? el("span", { class: "note" }, stage.note) : null],
+      ["Cost", stage.cost_usd === null ? null : dollars(stage.cost_usd)],
       ["Failed", stage.error],
     ]));
   }
@@ -443,7 +487,7 @@
   function flip(tile, on) {
     const link = tile.closest("a");
     const row = link ? byId.get(link.dataset.id) : state.open;
-    if (on && row) attachHeat(tile, row);
+    if (on && row && !twice) attachHeat(tile, row);
     tile.classList.toggle("flip", on);
   }
 
@@ -527,6 +571,7 @@
   }
 
   root.setProperty("--aspect", String(tileRatio));
+  document.body.classList.toggle("replay", Boolean(twice));
   drawHead();
   drawHistogram();
   setHeat();

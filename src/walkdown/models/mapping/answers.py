@@ -54,8 +54,8 @@ class _Heatmap(_Value):
 
 class _Answer(_Value):
     walkdown: Literal[1]
-    width_px: int = Field(ge=1)
-    height_px: int = Field(ge=1)
+    width_px: int = Field(ge=1, le=10_000_000)
+    height_px: int = Field(ge=1, le=10_000_000)
     verdict: Verdict | None = None
     score: Share | None = None
     raw_score: Finite | None = None
@@ -103,10 +103,8 @@ def read(answer: object, *, width_px: int, height_px: int) -> Prediction:
         ) from e
     if told.error is not None:
         raise ModelError(f"the model says: {told.error}")
-    if told.verdict is None:
-        raise ModelError("the answer has neither a verdict nor an error")
     return Prediction(
-        verdict=told.verdict,
+        verdict=_verdict(told),
         score=told.score,
         raw_score=told.raw_score,
         labels=told.labels,
@@ -117,21 +115,33 @@ def read(answer: object, *, width_px: int, height_px: int) -> Prediction:
     )
 
 
+def _verdict(told: _Answer) -> Verdict:
+    if told.verdict is None:
+        raise ModelError("the answer has neither a verdict nor an error")
+    if told.verdict is Verdict.UNUSABLE or told.score is None:
+        return told.verdict
+    if (round(told.score, 4) >= 0.5) != (told.verdict is Verdict.ANOMALY):
+        raise ModelError(
+            f"the answer contradicts itself: a score of {told.score} is {told.verdict}"
+        )
+    return told.verdict
+
+
 def _regions(told: _Answer, width_px: int, height_px: int) -> list[Region]:
     same = (told.width_px, told.height_px) == (width_px, height_px)
     found = []
     for each in told.regions:
         x, y, width, height = each.box
+        inside = x >= 0 and y >= 0 and width >= 1 and height >= 1
+        inside = inside and x + width <= told.width_px and y + height <= told.height_px
+        if not inside:
+            raise ModelError(f"the answer has a box {list(each.box)} that is not on the image")
         shares = (
             x / told.width_px,
             y / told.height_px,
             width / told.width_px,
             height / told.height_px,
         )
-        inside = x >= 0 and y >= 0 and width >= 1 and height >= 1
-        inside = inside and x + width <= told.width_px and y + height <= told.height_px
-        if not inside:
-            raise ModelError(f"the answer has a box {list(each.box)} that is not on the image")
         box = each.box if same else pixels(shares, width_px=width_px, height_px=height_px)
         if box is not None:
             found.append(Region(box, each.area_pct, each.score, each.label))

@@ -201,6 +201,8 @@ def _of_score(wanted: ScoreOutput, answer: object) -> Prediction:
 def _unbounded(found: float, threshold: float) -> float:
     """Any number as 0..1: strictly rising, 0.5 at the threshold, 0.75 at twice the threshold."""
     away = (found - threshold) / (abs(threshold) or 1.0)
+    if math.isinf(away):
+        return 1.0 if away > 0 else 0.0
     return 0.5 + 0.5 * away / (1.0 + abs(away))
 
 

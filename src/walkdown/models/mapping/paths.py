@@ -49,9 +49,12 @@ def a_number(value: object, path: str) -> float:
     """The value as a finite number; a list of one number is that number. ``path`` is for words."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ModelError(f"the answer has {described(value)} at {path!r}; it must be a number")
-    return float(value)
+    try:
+        if not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value):
+            return float(value)
+    except OverflowError:
+        pass  # JSON's whole numbers have no end, ours do
+    raise ModelError(f"the answer has {described(value)} at {path!r}; it must be a number")
 
 
 def a_list(value: object, path: str) -> list[object]:

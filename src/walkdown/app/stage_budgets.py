@@ -1,0 +1,40 @@
+"""What a stage's service may cost in a month: taken before each look, by the expected price.
+
+A look that has no room leaves what earlier stages said, and its result partial: it is tried again
+by a later run, in the next month at the latest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from walkdown.pipeline.budget import cost_of, month_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from walkdown.app.context import App
+    from walkdown.pipeline.plan import Stage
+
+
+def refusing(app: App, pipeline: str, inspection: str) -> Callable[[Stage, float, str], str | None]:
+    """For `Work.refuse`: takes a look's cost from its stage's budget, or says why it can't."""
+
+    def refuse(stage: Stage, usd: float, key: str) -> str | None:
+        if stage.usd_per_month is None:
+            return None
+        taken = app.spending.reserve(
+            f"{pipeline}/{stage.name}",
+            month_of(app.clock()),
+            f"{inspection}/{key}",
+            amount=cost_of(1, usd),
+            limit=cost_of(1, stage.usd_per_month),
+        )
+        if taken:
+            return None
+        return (
+            f"its budget of ${stage.usd_per_month:g} for this month is spent; raise "
+            "'budget.usd_per_month' of the stage, or inspect again next month"
+        )
+
+    return refuse
