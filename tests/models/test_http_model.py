@@ -350,5 +350,5 @@ def test_the_cards_of_the_page_open(text: str, tmp_path: Path) -> None:
 
 
 def test_the_page_knows_every_key() -> None:
-    keys = PAGE.split("## All keys")[1].split("`output` has one of these")[0]
+    keys = PAGE.split("## All keys")[1].split("[Input](")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", keys, re.MULTILINE)) == set(HttpCard.model_fields)
