@@ -28,6 +28,7 @@ GROUP, STEPS = "walkdown.models", "walkdown.steps"
 BUILT_IN: dict[str, tuple[str, str | None]] = {
     "memory_bank": ("walkdown.models.memory_bank:MemoryBank", None),
     "bedrock": ("walkdown.models.bedrock.model:Bedrock", "aws"),
+    "http": ("walkdown.models.http.model:HttpModel", "http"),
     "onnx": ("walkdown.models.graphs.model:OnnxModel", None),
     "openvino": ("walkdown.models.graphs.openvino:OpenVinoModel", "openvino"),
     "fake": ("walkdown.models.fake:Fake", None),

@@ -348,5 +348,5 @@ def test_each_call_waits_for_its_turn_a_repair_too(
     turns: list[float] = []
     monkeypatch.setattr("walkdown.sdk.pace.Pace.wait", lambda pace: turns.append(1))
     desk.says = [as_text("?"), by_tool(FINE)]
-    look(calls_per_second=2)
+    look(per_second=2)
     assert len(turns) == 2

@@ -85,7 +85,7 @@ class BedrockCard(Card):
     temperature: float | None = Field(0.0, ge=0, le=1)
     max_tokens: int = Field(1000, ge=32, le=64_000)
     max_side_px: int = Field(1568, ge=64, le=8000)
-    calls_per_second: float | None = Field(None, gt=0, le=1000)
+    per_second: float | None = Field(None, gt=0, le=1000)
     usd_per_million: Price = Price()
     usd_per_image: Dollars | None = None
     guardrail: Guardrail | None = None

@@ -44,7 +44,7 @@ class Bedrock:
         self._aws = Aws(region=card.where)
         self._limits = Limits(MAX_BYTES, max_side_px=card.max_side_px)
         self._asking = Asking()
-        rate = card.calls_per_second
+        rate = card.per_second
         self._pace = Pace(rate, burst=max(1, int(rate))) if rate else None
         self._info = ModelInfo(
             label,
