@@ -7,14 +7,18 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from walkdown.cli.entry import run
+from walkdown.models.rules import Rule
 from walkdown.spec import parse_pipeline
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+NAMED = re.compile(r"# ([a-z]+\.yaml)\n")
+"""The first line of an example that a reader would save."""
 INSTALLS = ("pip install", "make ")
 
 
@@ -57,8 +61,12 @@ def walkdown(line: str) -> int:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_commands_and_code_of_a_page_work(page: Path, desk: Path) -> None:
-    examples = blocks(page, "console", "python")
+    examples = blocks(page, "console", "python", "yaml")
     for language, text in examples:
+        if language == "yaml":
+            if named := NAMED.match(text):
+                (desk / named[1]).write_text(text, encoding="utf-8")
+            continue
         if language == "python":
             exec(compile(text, str(page), "exec"), {})  # noqa: S102 - our own documents
             continue
@@ -72,10 +80,15 @@ def test_commands_and_code_of_a_page_work(page: Path, desk: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_pipeline_files_of_a_page_are_valid(page: Path) -> None:
     for _, text in blocks(page, "yaml"):
-        assert parse_pipeline(text, where=page.name, name="example").stages
+        if text.startswith("rule:"):
+            assert Rule.model_validate(yaml.safe_load(text)["rule"])
+        elif "kind:" not in text.splitlines()[:2][-1]:
+            assert parse_pipeline(text, where=page.name, name="example").stages
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", [*PAGES, *sorted((ROOT / "docs" / "models").glob("*.md"))], ids=lambda p: p.name
+)
 def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):

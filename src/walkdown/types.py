@@ -213,7 +213,8 @@ class Permission:
     """What a model may have to do in AWS: ``actions`` such as ``rekognition:DetectLabels``.
 
     ``resources`` are ARNs, in which ``${AWS::Partition}``, ``${AWS::Region}`` and
-    ``${AWS::AccountId}`` stand for those of the stack; ``*`` where an action knows no resources.
+    ``${AWS::AccountId}`` stand for those of the stack, and ``${Table.Arn}`` for its records; ``*``
+    where an action knows no resources.
     """
 
     actions: tuple[str, ...]

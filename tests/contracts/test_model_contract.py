@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.services.all_cases import all_cases
 
 from walkdown.imaging.heatmaps import upsample
 from walkdown.models.conformance import CHECKS, examine
 from walkdown.models.fake import fake_artefact
 from walkdown.models.fake_job import fake_job_artefact
-from walkdown.registry import open_model
+from walkdown.registry import BUILT_IN, open_model
 from walkdown.training import memory_bank
 from walkdown.types import ImageRef, ModelInfo, Photo, Prediction, Verdict
 
@@ -199,3 +200,12 @@ def test_the_same_photographs_make_the_same_bank(bank: Artefact) -> None:
         refs, lambda ref, _: photos[ref.name], options=options, workers=1, progress=Silence()
     )
     assert again.artefact.digest == bank.digest
+
+
+def test_every_kind_of_ours_is_among_the_cases() -> None:
+    """What runs over the cases, here and in functions, then runs over every plug-in."""
+    kinds = {"fake", "fake_job", "memory_bank"}
+    for case in all_cases().values():
+        with case() as running:
+            kinds.add(running.artefact.kind)
+    assert kinds == set(BUILT_IN)

@@ -35,8 +35,7 @@ UNASSIGNED: Final = (
     "no earlier visit to compare with: the photograph belongs to no asset; give the pipeline an "
     "'asset' template"
 )
-_TABLE: Final = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/*-Table-*"
-_ASK_FOR_HISTORY: Final = Permission(("dynamodb:Query",), (f"{_TABLE}/index/listing",))
+_ASK_FOR_HISTORY: Final = Permission(("dynamodb:Query",), ("${Table.Arn}/index/listing",))
 """The stack's table lists an asset's results; the photographs themselves may be read anyway."""
 
 _OTHER: Final = "the photograph of the earlier visit"
