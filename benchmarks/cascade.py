@@ -73,7 +73,7 @@ Turns = tuple[tuple[Took, Took], ...]
 def saved(turns: Turns, what: str) -> str:
     """The share of seconds that the cascade saves, screen included: the median, and from which to
     which the turns are."""
-    shares = sorted(1.0 - getattr(a, what) / getattr(b, what) for a, b in turns)
+    shares = sorted(round(1.0 - getattr(a, what) / getattr(b, what), 2) + 0.0 for a, b in turns)
     return f"{median(shares):.0%} ({shares[0]:.0%} to {shares[-1]:.0%})"
 
 

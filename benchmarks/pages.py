@@ -90,10 +90,11 @@ half its size with 200 rows. A fifth of normal images, by how odd stage 1 finds 
 on to stage 2 (`when: screen.p_normal <= 0.2`); of what is passed a fifth is audited. All of this
 was chosen on training folders (docs/experiments.md). "Seen by stage 2" are those that went on, and
 those that were audited. Seconds are of whole inspections, in turns with stage 2 alone: median,
-least and greatest of 5. A set here is half anomalies, which all should go on: where anomalies are
-rare, expect what the last column says. "Missed by stage 1, estimated" is what a user is told: of
-stage 2's anomalies, from the audited ones alone, with a 95 % interval; "truly" is from a look of
-stage 2 at everything. What is missed by the labels stands beside it (Clopper and Pearson, 95 %).
+least and greatest of 5. Other programs ran beside, by which the clock is moved more than the
+processor's time. A set here is half anomalies, which all should go on: where anomalies are rare,
+expect what the last column says. "Missed by stage 1, estimated" is what a user is told: of stage
+2's anomalies, from the audited ones alone, with a 95 % interval; "truly" is from a look of stage 2
+at everything. What is missed by the labels stands beside it (Clopper and Pearson, 95 %).
 
 Whether that interval holds is asked in 1,000 seeded populations of 2,000 images each, drawn with
 replacement from all test images of all sets, each of them as a file of its own, with more or fewer
