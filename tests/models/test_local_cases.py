@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from tests.models.views import board, photo, taken
 from tests.services.cases_local import CASES, photographs
@@ -13,8 +13,9 @@ from walkdown.app.synthetic import photograph
 from walkdown.imaging.decode import decode
 from walkdown.models.artefact import pack
 from walkdown.models.conformance import CHECKS, examine
+from walkdown.ports import Model
 from walkdown.registry import Offers, open_model
-from walkdown.types import Photo
+from walkdown.types import Photo, Prediction
 
 
 @pytest.mark.parametrize("name", list(CASES))
@@ -51,10 +52,9 @@ def test_so_does_a_model_that_finds_an_earlier_visit() -> None:
 class _Steady:
     """A model that says of itself that it is deterministic, so that it is held to it."""
 
-    def __init__(self, model: object) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
-        self.info = replace(model.info, deterministic=True)  # type: ignore[attr-defined]
+        self.info = replace(model.info, deterministic=True)
 
-    def predict(self, photos: list[Photo]) -> object:
-        assert all(isinstance(each.pixels, np.ndarray) for each in photos)
-        return self._model.predict(photos)  # type: ignore[attr-defined]
+    def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
+        return self._model.predict(photos)

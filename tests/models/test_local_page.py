@@ -14,7 +14,7 @@ from walkdown import yaml_lines
 from walkdown.app.plugging import plug_in
 from walkdown.app.versions import open_version
 from walkdown.cli.entry import run
-from walkdown.models.change import Comparing
+from walkdown.models.differing import Comparing
 from walkdown.models.image_quality import QualityCard
 from walkdown.models.ocr import OcrCard
 from walkdown.models.quality_limits import Ranges
