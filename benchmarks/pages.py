@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 COMPARISON, LABELLED, FALSE_ALARMS = "compare", "labelled", "false-alarms"
 FUNCTIONS = "functions"
-QUALITY = "quality"
+QUALITY, VIEWS = "quality", "views"
 """On the page of the models that need no service."""
 
 
