@@ -119,12 +119,18 @@ def _taken(image: Image.Image, size: float, rng: np.random.Generator) -> Taken:
 def _lit(pixels: NDArray[np.float64], rng: np.random.Generator) -> Image.Image:
     height, width = pixels.shape[:2]
     lit = 255.0 * (pixels / 255.0) ** rng.uniform(0.7, 1.4) * rng.uniform(0.7, 1.25, 3)
-    lit *= np.linspace(*rng.uniform(0.75, 1.25, 2), width)[None, :, None]
-    lit *= np.linspace(*rng.uniform(0.75, 1.25, 2), height)[:, None, None]
+    lit *= _slope(width, rng)[None, :, None]
+    lit *= _slope(height, rng)[:, None, None]
     lit += rng.normal(0, 4, lit.shape)
     out = io.BytesIO()
     Image.fromarray(lit.clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=75)
     return Image.open(out).convert("RGB")
+
+
+def _slope(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Light from one end to the other."""
+    first, last = rng.uniform(0.75, 1.25, 2).tolist()
+    return np.linspace(first, last, count)
 
 
 if __name__ == "__main__":
