@@ -6,7 +6,7 @@ PEER   ?= .anomalib
 DATA   ?= $(or $(WALKDOWN_TEST_DATA),../shared/datasets)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers unit proof bench compare false-alarms labelled functions cascade template clean
+.PHONY: help demo test lint types layers unit proof bench compare false-alarms labelled functions cascade quality views template clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,12 @@ compare: $(VENV)/.dev  ## walkdown beside anomalib, for hours, into docs/benchma
 
 false-alarms: $(VENV)/.dev  ## do the bounds of the false-alarm rate hold? into docs/benchmarks.md
 	$(BIN)/python -m benchmarks.false_alarms --data $(DATA) --page docs/benchmarks.md $(OPTIONS)
+
+quality: $(VENV)/.dev  ## which photographs are called unusable, into docs/models/local.md
+	$(BIN)/python -m benchmarks.quality --data $(DATA) --page docs/models/local.md $(OPTIONS)
+
+views: $(VENV)/.dev  ## does template see what was changed on a view? into docs/models/local.md
+	$(BIN)/python -m benchmarks.views --data $(DATA) --page docs/models/local.md $(OPTIONS)
 
 labelled: $(VENV)/.dev  ## what a few labelled anomalies are worth, into docs/benchmarks.md
 	$(BIN)/python -m benchmarks.labelled --data $(DATA) --page docs/benchmarks.md $(OPTIONS)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 COMPARISON, LABELLED, FALSE_ALARMS = "compare", "labelled", "false-alarms"
 FUNCTIONS = "functions"
 CASCADE = "cascade"
+QUALITY, VIEWS = "quality", "views"
+"""On the page of the models that need no service."""
 
 
 def mark(part: str) -> tuple[str, str]:

@@ -1,6 +1,4 @@
-"""How often a good photograph is called unusable, and a spoilt one is not, on real photographs.
-
-    python benchmarks/quality.py ../shared/datasets
+"""Which photographs are called unusable: good ones, and spoilt ones? `make quality`.
 
 Only folders ``train/good`` are read. With careful limits all of them are judged; learned limits
 are judged on photographs that they were not learned from (five parts in turn). Each photograph is
@@ -14,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from benchmarks.bench import machine
+from benchmarks.pages import QUALITY, about, markdown, put
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
@@ -93,16 +93,29 @@ SPOILT: dict[str, Callable[[Pixels], Pixels]] = {
 
 
 def main() -> None:
-    """Print a table for careful limits and one for learned ones."""
+    """Print a table for careful limits and one for learned ones; with --page put them there."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("datasets", type=Path)
-    rows = [_judged(parser.parse_args().datasets / name / "train" / "good") for name in SETS]
+    parser.add_argument("--data", type=Path, required=True, help="folder with the sets")
+    parser.add_argument("--page", type=Path, help="put the tables between the marks of this page")
+    given = parser.parse_args()
+    rows = [_judged(given.data / name / "train" / "good") for name in SETS]
+    tables = [about(_machine())]
     for at, limits in enumerate(("careful limits", "learned limits")):
-        print(f"\n| {limits} | photographs | unusable | {' | '.join(SPOILT)} |")
-        print(f"|---|---{'|---' * (1 + len(SPOILT))}|")
-        for name, row in zip(SETS, rows, strict=True):
-            first, *rest = (f"{100 * share:.1f} %" for share in row[1][at])
-            print(f"| {name} | {row[0]} | {first} | {' | '.join(rest)} |")
+        lines = [
+            [name, str(row[0]), *(f"{100 * share:.1f}" for share in row[1][at])]
+            for name, row in zip(SETS, rows, strict=True)
+        ]
+        tables.append(markdown([limits, "photographs", "as they are", *SPOILT], lines))
+    text = "\n\n".join(tables)
+    print(text)
+    if given.page:
+        put(given.page, QUALITY, text)
+
+
+def _machine() -> dict[str, str]:
+    known = machine()
+    del known["onnxruntime"]
+    return known
 
 
 def _judged(folder: Path) -> tuple[int, tuple[list[float], list[float]]]:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from tests.models.views import board, photo, taken
 
+from walkdown.app import deployed
 from walkdown.app.history import earlier
 from walkdown.app.inspecting import inspect
 from walkdown.app.plugging import plug_in
@@ -219,3 +220,11 @@ def test_visits_of_a_workspace_are_compared_and_not_remembered(tmp_path: Path) -
     assert visit("4.png", taken(board(valve=None), seed=6)).verdict is Verdict.NORMAL
     assert visit("5.png", board()).labels == ("changed",), "the first visit's file, looked at anew"
     app.close()
+
+
+def test_a_deployed_plan_knows_that_it_is_not_remembered() -> None:
+    info = open_model(pack("change", {}, {}), label="c@1").info
+    assert info.remember is False
+    assert deployed._info_from_json(deployed._info_to_json(info)) == info
+    without = {k: v for k, v in deployed._info_to_json(info).items() if k != "remember"}
+    assert deployed._info_from_json(without).remember is True, "as in plans deployed before"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from walkdown.app.quality import learn_quality
+from walkdown.app.specs import preparation_of
 from walkdown.app.versions import open_version, resolve
 from walkdown.errors import ArtefactError, TrainingError
 from walkdown.imaging.decode import from_array
@@ -233,6 +234,27 @@ def test_limits_are_learned_from_a_folder_and_opened_again(tmp_path: Path) -> No
     assert model.predict([from_array(scene(30))])[0].verdict is Verdict.NORMAL
     assert model.predict([from_array(blurred(scene(30), 3))])[0].verdict is Verdict.UNUSABLE
     assert learn_quality(app, "usable", normal=[folder], progress=Silent()).version.version == 1
+
+
+def test_limits_are_of_what_counts(tmp_path: Path) -> None:
+    """Photographs are prepared as the pipeline will: what it ignores teaches nothing."""
+    app = open_workspace(str(tmp_path / "w"))
+    folder = stored(tmp_path / "n", 6)
+    (tmp_path / "p.yaml").write_text(
+        "prepare: {areas: {ignore: [[[0, 0], [0.5, 0], [0.5, 1], [0, 1]]]}}\n"
+        "stages: [{name: look, model: usable}]\n"
+    )
+    preparation = preparation_of(tmp_path / "p.yaml")
+    for path in Path(folder).iterdir():
+        pixels = np.asarray(Image.open(path)).copy()
+        pixels[:, :150] = 255
+        Image.fromarray(pixels).save(path)
+    whole = learn_quality(app, "w", normal=[folder], progress=Silent()).limits
+    part = learn_quality(
+        app, "p", normal=[folder], preparation=preparation, progress=Silent()
+    ).limits
+    assert (whole.highlights_pct[1] or 0.0) > 40.0
+    assert (part.highlights_pct[1] or 0.0) < 5.0
 
 
 def test_too_few_photographs_make_no_limits(tmp_path: Path) -> None:

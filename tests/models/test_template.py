@@ -26,22 +26,16 @@ def said(image: Image.Image, **card: Any) -> Prediction:
     return open_model(artefact(**card), label="t@1").predict([photo(image)])[0]
 
 
-def holds(found: Prediction, x: float, y: float) -> bool:
-    return any(
-        left <= x <= left + wide and top <= y <= top + tall
-        for left, top, wide, tall in (region.box for region in found.regions)
-    )
-
-
 @pytest.mark.parametrize(
     "how",
     [
         {},
         {"turn_deg": 3.0, "shift": (25.0, -18.0)},
         {"gain": 0.6},
+        {"gain": 0.25, "noise": 1.0},
         {"gain": 1.15, "slope": 0.35, "noise": 5.0},
     ],
-    ids=["as it is", "moved", "darker", "light from one side"],
+    ids=["as it is", "moved", "darker", "much darker", "light from one side"],
 )
 @pytest.mark.parametrize("parts", [[], [VALVE]])
 def test_the_same_view_in_another_light_and_place_is_normal(
@@ -61,8 +55,10 @@ def test_something_missing_is_marked_where_it_should_be(how: dict[str, Any]) -> 
     angle, middle = np.radians(how.get("turn_deg", 0.0)), complex(400, 300)
     there = complex(510, 330) - middle
     there = there * complex(np.cos(angle), np.sin(angle)) + middle + complex(*how.get("shift", ()))
-    assert holds(found, there.real, there.imag)
-    assert len(found.regions) == 1
+    (region,) = found.regions
+    x, y, width, height = region.box
+    assert abs(x + width / 2 - there.real) < 12
+    assert abs(y + height / 2 - there.imag) < 12
     assert found.heatmap is not None
     assert (found.heatmap.width_px, found.heatmap.height_px) == (800, 600)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from walkdown.app.versions import LIVE, check_name
 from walkdown.errors import ImageError, TrainingError
 from walkdown.imaging.decode import decode
+from walkdown.imaging.preparing import Preparation, prepared
 from walkdown.imaging.quality import measured
 from walkdown.models import artefact
 from walkdown.models.image_quality import quality_artefact
@@ -36,22 +38,29 @@ class Learned:
 
 
 def learn_quality(
-    app: App, name: str, *, normal: Sequence[str], look_px: int = 1024, progress: Progress
+    app: App,
+    name: str,
+    *,
+    normal: Sequence[str],
+    look_px: int = 1024,
+    preparation: Preparation | None = None,
+    progress: Progress,
 ) -> Learned:
     """Measure normal photographs, and make their limits the live version of ``name``.
 
-    The same photographs give the same model, which is not numbered twice. Raises `TrainingError`
-    where fewer than `FEWEST` of them can be measured.
+    The same photographs give the same model, which is not numbered twice. ``preparation`` should be
+    that of the pipeline it will stand in. Raises `TrainingError` where fewer than `FEWEST` of them
+    can be measured.
     """
     check_name(name)
     source = app.sources(SourceSpec(paths=tuple(normal)))
+    preparation = preparation or Preparation()
+    measure = partial(_measured, source, look_px=look_px, preparation=preparation)
     refs = list(source.refs())
     progress.start("measuring photographs", len(refs))
     seen: list[Quality] = []
     left_out = [*source.left_out()]
-    looked = ordered_map(
-        lambda ref: (ref, _measured(source, ref, look_px)), refs, workers=app.settings.workers
-    )
+    looked = ordered_map(lambda ref: (ref, measure(ref)), refs, workers=app.settings.workers)
     for ref, found in looked:
         progress.advance()
         if isinstance(found, str):
@@ -81,7 +90,9 @@ def learn_quality(
     return Learned(version, limits, len(seen), tuple(left_out))
 
 
-def _measured(source: Source, ref: ImageRef, look_px: int) -> Quality | str:
+def _measured(
+    source: Source, ref: ImageRef, *, look_px: int, preparation: Preparation
+) -> Quality | str:
     """The quality of a photograph, or why it has none."""
     if ref.problem is not None:
         return ref.problem
@@ -89,9 +100,10 @@ def _measured(source: Source, ref: ImageRef, look_px: int) -> Quality | str:
         photo = decode(
             source.read(ref).data,
             name=ref.name,
-            at_least_px=look_px,
+            at_least_px=preparation.at_least_px(look_px),
             max_pixels=DEFAULT_MAX_PIXELS,
         )
+        seen = prepared(photo, preparation).photo
     except ImageError as e:
         return str(e).removeprefix(f"{ref.name}: ")
-    return measured(photo, longest_px=look_px) or "it is too small"
+    return measured(seen, longest_px=look_px) or "it is too small"

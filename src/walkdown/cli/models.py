@@ -124,8 +124,10 @@ def add(name: str, card: Path) -> None:
               help="Folder or file of good photographs; repeatable.")  # fmt: skip
 @click.option("--look-px", type=click.IntRange(256, 8192), default=1024, show_default=True,
               help="The longer side at which photographs are measured.")  # fmt: skip
+@click.option("--pipeline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Prepare photographs as this pipeline does.")  # fmt: skip
 @workspace_option
-def quality(name: str, normal: tuple[str, ...], look_px: int) -> None:
+def quality(name: str, normal: tuple[str, ...], look_px: int, pipeline: Path | None) -> None:
     """Learn from good photographs when one is good enough to be inspected, as the model NAME.
 
     It stands before other models and calls a photograph unusable that is blurred, too dark, covered
@@ -136,11 +138,19 @@ def quality(name: str, normal: tuple[str, ...], look_px: int) -> None:
       walkdown models quality usable --normal photos/normal
     """
     from walkdown.app.quality import learn_quality
+    from walkdown.app.specs import preparation_of
     from walkdown.cli.output import shown, table
     from walkdown.cli.progress import progress
 
     with progress() as bar:
-        learned = learn_quality(open_app(), name, normal=normal, look_px=look_px, progress=bar)
+        learned = learn_quality(
+            open_app(),
+            name,
+            normal=normal,
+            look_px=look_px,
+            preparation=preparation_of(pipeline) if pipeline else None,
+            progress=bar,
+        )
     for file, reason in learned.left_out[:20]:
         click.echo(f"left out: {shown(file)}: {reason}", err=True)
     limits = learned.limits.model_dump().items()

@@ -111,7 +111,8 @@ def _open(look_px: int) -> Read:
         # What counts is the card's to say.
         "Global.text_score": 0.0,
     }
-    engine = RapidOCR(params=said)
+    # It gives one of several classes, by what it was asked for.
+    engine: Any = RapidOCR(params=said)
 
     def read(part: NDArray[np.uint8]) -> list[Line]:
         found: Any = engine(np.ascontiguousarray(part[..., ::-1]))
