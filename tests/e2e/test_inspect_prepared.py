@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ import pytest
 from PIL import Image, ImageDraw
 from tests.e2e.conftest import Desk, add_fake
 
+from walkdown import registry
+
 PAGE = Path(__file__).parents[2] / "docs" / "pipeline.md"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 LEFT = "[[0, 0], [0.5, 0], [0.5, 1], [0, 1]]"
 
 
@@ -126,17 +130,21 @@ def test_a_wrong_section_ends_the_command_before_any_image(
     assert not desk.app.records.inspections()
 
 
-def test_the_examples_of_the_reference_work(desk: Desk) -> None:
+def test_the_examples_of_the_reference_work(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("photos", "views"):
         (desk.folder / folder).mkdir()
         scene(0).resize((1920, 1080)).save(desk.folder / folder / "front.jpg")
-    for name in ("belts", "boards"):
+    for name in ("belts", "boards", "cells"):
         add_fake(desk.app, name)
+    monkeypatch.syspath_prepend(str(EXAMPLES / "white_balance"))
+    point = EntryPoint("white_balance", "walkdown_white_balance:WhiteBalance", registry.STEPS)
+    monkeypatch.setattr(registry, "entry_points", lambda *, group: [point])
     page = PAGE.read_text(encoding="utf-8")
     examples = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     for text in (each for each in examples if "prepare:" in each):
         (desk.folder / "line.yaml").write_text(text, encoding="utf-8")
-        code, (line,) = desk.lines("inspect", "--pipeline", "line.yaml")
+        code, (line,) = desk.lines("inspect", "photos", "--pipeline", "line.yaml")
         assert (code, line["status"]) == (0, "done")
     seen = [r.raw_score for r in desk.app.records.results()]
-    assert len(set(seen)) == 2
+    assert len(set(seen)) == 3
+    assert any(score is not None and abs(score - 120) < 2 for score in seen)

@@ -244,7 +244,7 @@ def test_limits_are_of_what_counts(tmp_path: Path) -> None:
         "prepare: {areas: {ignore: [[[0, 0], [0.5, 0], [0.5, 1], [0, 1]]]}}\n"
         "stages: [{name: look, model: usable}]\n"
     )
-    preparation = preparation_of(tmp_path / "p.yaml")
+    preparation = preparation_of(tmp_path / "p.yaml", app.open_step)
     for path in Path(folder).iterdir():
         pixels = np.asarray(Image.open(path)).copy()
         pixels[:, :150] = 255

@@ -142,13 +142,14 @@ def quality(name: str, normal: tuple[str, ...], look_px: int, pipeline: Path | N
     from walkdown.cli.output import shown, table
     from walkdown.cli.progress import progress
 
+    app = open_app()
     with progress() as bar:
         learned = learn_quality(
-            open_app(),
+            app,
             name,
             normal=normal,
             look_px=look_px,
-            preparation=preparation_of(pipeline) if pipeline else None,
+            preparation=preparation_of(pipeline, app.open_step) if pipeline else None,
             progress=bar,
         )
     for file, reason in learned.left_out[:20]:
