@@ -134,6 +134,9 @@ def _check_stage(i: int, stage: StageSpec, earlier: Sequence[str]) -> None:
     for key in ("margin", "most_regions"):
         if getattr(stage, key) is not None and stage.input is None:
             raise Located(("stages", i, key), "it says how regions are cut out: give 'input' too")
+    if stage.audit is not None and stage.input is not None:
+        why = "what is passed has no regions to look at: audit with a stage over the whole image"
+        raise Located(("stages", i, "audit"), why)
     if stage.shadow is not None:
         for key in ("when", "audit", "input"):
             if getattr(stage, key) is not None:
@@ -405,6 +408,10 @@ class PipelineSpec(_Strict):
         for i, rule in enumerate(self.severity):
             known = finding_names([each.name for each in self.stages if each.shadow is None])
             _check_condition(("severity", i, "when"), rule.when, known)
+        for i, stage in enumerate(self.stages):
+            if stage.input is not None and self.prepare.steps:
+                why = "regions can't be cut out of a photograph that 'prepare.steps' may have moved"
+                raise Located(("stages", i, "input"), why)
         if self.false_alarms is not None and self.decide != "fuse":
             raise Located(("false_alarms",), "it is used with 'decide: fuse' alone")
         return self

@@ -303,8 +303,9 @@ class ResultKey:
 class Result:
     """The outcome of a pipeline for one image: its stages' predictions and the decision.
 
-    ``score``, ``raw_score`` and ``model`` are those of the stage that decided. A failed result has
-    an ``error`` and no verdict; a partial one has a verdict and the error of the stage that failed.
+    ``score``, ``raw_score`` and ``model`` are those of ``stage``, which decided. ``relative`` is
+    the image's path below its source, where that is not its name. A failed result has an ``error``
+    and no verdict; a partial one has a verdict and the error of the stage that failed.
     """
 
     key: ResultKey
@@ -326,12 +327,16 @@ class Result:
     width_px: int | None = None
     height_px: int | None = None
     exif: Exif = Exif()
+    stage: str | None = None
+    relative: str | None = None
 
     @property
     def decided_by(self) -> StageResult | None:
         """The last stage that answered and whose model is the one that decided."""
         counted = (s for s in reversed(self.stages) if s.beside is None)
         answered = (s for s in counted if s.prediction.error is None)
+        if self.stage is not None:
+            return next((s for s in answered if s.stage == self.stage), None)
         return next((s for s in answered if s.model == self.model), None)
 
 

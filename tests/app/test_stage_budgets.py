@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from walkdown.app.context import App
 from walkdown.app.stage_budgets import refusing
+from walkdown.errors import StoreError
 from walkdown.pipeline.plan import Stage
 from walkdown.stores.memory import MemoryRecords
 from walkdown.types import ModelInfo
@@ -45,11 +46,23 @@ def test_a_look_is_paid_once_until_the_month_is_spent() -> None:
     assert refuse(STAGE, 0.5, "c") is None
 
 
-def test_another_inspection_pays_for_itself() -> None:
+def test_what_is_tried_again_was_paid_and_what_is_asked_for_again_was_not() -> None:
     place = Place()
     assert refusing(app(place), "poles", "i1")(STAGE, 0.7, "a") is None
-    assert refusing(app(place), "poles", "i2")(STAGE, 0.7, "a") is not None
-    assert refusing(app(place), "masts", "i2")(STAGE, 0.7, "a") is None
+    assert refusing(app(place), "poles", "i2")(STAGE, 0.7, "a") is None
+    assert refusing(app(place), "poles", "i3", run=1)(STAGE, 0.7, "a") is not None
+    assert refusing(app(place), "masts", "i2")(STAGE, 0.7, "b") is None
+
+
+def test_a_store_that_does_not_answer_refuses_and_loses_nothing() -> None:
+    class Down(MemoryRecords):
+        def reserve(self, *args: object, **more: object) -> bool:
+            raise StoreError("the table does not answer")
+
+    place = Place()
+    place.spending = Down(workspace="w")
+    why = refusing(app(place), "poles", "i1")(STAGE, 0.7, "a")
+    assert why == "its budget can't be asked: the table does not answer"
 
 
 def test_a_stage_without_a_budget_is_never_refused() -> None:

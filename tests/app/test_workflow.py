@@ -132,8 +132,34 @@ def test_regions_and_shadows_come_to_the_same_either_way() -> None:
     assert (tally.done, tally.failed, tally.anomalies) == (3, 1, 2)
     stages = {name: [s.stage for s in r.stages] for name, r in place.results().items()}
     assert stages["dark.png"] == ["screen", "candidate"]
-    assert stages["bright.png"] == ["screen", "candidate", "confirm"]
+    assert stages["bright.png"] == ["screen", "confirm", "candidate"]
     assert stages["broken.png"] == []
+
+
+def test_a_shadow_that_can_not_be_run_leaves_all_results_as_they_are() -> None:
+    screen, confirm = SPEC.stages
+    shadow = StageSpec(name="candidate", model="dear", shadow="screen")
+    place, plain = (
+        Place(spec=SPEC.model_copy(update={"stages": (screen, shadow, confirm)})),
+        Place(),
+    )
+    begun = workflow.begin(place.refs, place.inspection, place.recorder, place.blobs)
+    place.stage("screen", begun.manifest)
+    for name in ("confirm", "candidate"):
+        manifest, _ = workflow.choose(place.inspection.id, name, place.blobs)
+        if name == "confirm":
+            place.stage(name, manifest)
+        else:
+            batch = place.batch(name, manifest)
+            workflow.give_up(batch, place.recorder, place.blobs, why="out of memory")
+    plain.inspect()
+    for image, result in place.results().items():
+        assert result.status is plain.results()[image].status
+        assert result.verdict is plain.results()[image].verdict
+        counted = [stage.stage for stage in result.stages if stage.beside is None]
+        assert counted == [stage.stage for stage in plain.results()[image].stages]
+    tally = workflow.finish(place.inspection.id, begun.images, place.records, place.blobs, now=NOW)
+    assert (tally.missing, tally.partial, tally.done) == (0, 0, 3)
 
 
 def test_an_audit_sends_on_the_same_photographs_either_way() -> None:

@@ -44,6 +44,13 @@ def test_steps_run_in_order_and_come_back_the_other_way() -> None:
     assert restored(SAID, made).note == "+1 at 111+10 at 111"
 
 
+def test_the_file_of_a_changed_photo_is_not_to_be_sent() -> None:
+    changed = prepared(
+        replace(photo(), data=b"file", format="PNG"), Preparation(steps=(own("a", Brighter(1)),))
+    )
+    assert (changed.photo.data, changed.photo.format) == (b"", "array")
+
+
 def test_other_steps_in_another_order_are_another_preparation() -> None:
     first, second = own("first", Brighter(10)), own("second", Brighter(1))
     both, turned = Preparation(steps=(first, second)), Preparation(steps=(second, first))

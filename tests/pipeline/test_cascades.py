@@ -205,6 +205,10 @@ def test_fused_answers_keep_to_the_share_of_false_alarms(correlation: float) -> 
             "sees what its stage sees",
         ),
         ("{name: image, model: dear}", "has a meaning of its own"),
+        (
+            '{name: b, model: dear, input: regions of a, when: "a.failed", audit: 0.1}',
+            "what is passed has no regions",
+        ),
     ],
 )
 def test_what_does_not_fit_is_an_error_with_its_line(line: str, words: str) -> None:
@@ -216,6 +220,17 @@ def test_what_does_not_fit_is_an_error_with_its_line(line: str, words: str) -> N
 def test_a_later_stage_can_not_ask_for_a_shadow() -> None:
     with pytest.raises(SpecError, match=r"unknown name 'next\.score'"):
         plan_of(SHADOW.replace("screen.score", "next.score"))
+
+
+def test_regions_and_steps_do_not_go_together() -> None:
+    with pytest.raises(SpecError, match=r"'prepare\.steps' may have moved"):
+        plan_of("prepare: {steps: [undistort]}\n" + CUT)
+
+
+def test_shadows_come_last() -> None:
+    assert [stage.name for stage in plan_of(SHADOW).stages] == ["screen", "confirm", "next"]
+    plan = plan_of(SHADOW)
+    assert called(plan, said("screen", ANOMALY, 0.8)) == "confirm"
 
 
 def test_a_share_of_false_alarms_is_for_fused_answers_alone() -> None:

@@ -196,34 +196,82 @@ def test_a_shadow_that_breaks_breaks_nothing() -> None:
     assert "no weights" in (outcome.stages[1].prediction.error or "")
 
 
-def refusing(room: int) -> tuple[Callable[[Stage, float, str], str | None], list[float]]:
-    """A budget with room for so many looks of the second stage, and what was asked of it."""
+def refusing(room: float) -> tuple[Callable[[Stage, float, str], str | None], list[float]]:
+    """A budget with so many dollars, and what was taken of it."""
+    taken: dict[str, float] = {}
     asked: list[float] = []
 
     def refuse(stage: Stage, usd: float, key: str) -> str | None:
-        if stage.name != "confirm":
-            return None
+        if key not in taken and sum(taken.values()) + usd > room:
+            return "spent"
         asked.append(usd)
-        return None if len(asked) <= room else "spent"
+        taken[key] = usd
+        return None
 
     return refuse, asked
+
+
+PAID = CUT.replace("most_regions: 2", "most_regions: 2, budget: {usd_per_month: 1}")
 
 
 def test_beyond_its_budget_a_stage_leaves_what_was_said_before() -> None:
     files = {name: picture((100 + 40 * i, 100)) for i, name in enumerate("abc")}
     dear = Spots("dear", usd=0.25)
-    line = Line(CUT, Spots("cheap", input_px=400), dear, **files)
-    refuse, asked = refusing(room=2)
+    line = Line(PAID, Spots("cheap", input_px=400), dear, **files)
+    refuse, asked = refusing(0.5)
     line.work = replace(line.work, refuse=refuse)
     outcomes = line.look()
-    assert asked == [0.25] * 3
+    assert sum(asked) == 0.5
     assert len(dear.shown) == 2
     decisions = [outcome.decision for outcome in outcomes]
-    assert all(isinstance(each, Decision) for each in decisions)
     assert [each.status for each in decisions if each] == [Status.DONE] * 2 + [Status.PARTIAL]
     assert {each.verdict for each in decisions if each} == {Verdict.ANOMALY}
     assert decisions[2] is not None
     assert decisions[2].error == "stage confirm: spent"
+
+
+def test_what_has_no_room_together_is_taken_one_by_one() -> None:
+    files = {name: picture((100 + 40 * i, 100)) for i, name in enumerate("ab")}
+    dear = Spots("dear", usd=0.25)
+    line = Line(PAID, Spots("cheap", input_px=400), dear, **files)
+    refuse, asked = refusing(0.3)
+    line.work = replace(line.work, refuse=refuse)
+    statuses = [outcome.decision.status for outcome in line.look() if outcome.decision]
+    assert statuses == [Status.DONE, Status.PARTIAL]
+    assert (asked, len(dear.shown)) == ([0.25], 1)
+
+
+def test_copies_of_a_photograph_are_looked_at_and_paid_once() -> None:
+    files = dict.fromkeys("ab", picture((100, 100)))
+    dear = Spots("dear", usd=0.25)
+    line = Line(PAID, Spots("cheap", input_px=400), dear, **files)
+    refuse, asked = refusing(0.25)
+    line.work = replace(line.work, refuse=refuse)
+    statuses = [outcome.decision.status for outcome in line.look() if outcome.decision]
+    assert statuses == [Status.DONE] * 2
+    assert (asked, len(dear.shown)) == ([0.25], 1)
+
+
+def test_one_photographs_cut_outs_fail_alone() -> None:
+    class Picky(Spots):
+        def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
+            if any(photo.pixels[:, : photo.pixels.shape[1] // 3].max() > 200 for photo in photos):
+                raise RuntimeError("too near the edge")
+            return super().predict(photos)
+
+    files = {"edge": picture((0, 400)), "middle": picture((800, 400))}
+    line = Line(CUT, Spots("cheap", input_px=400), Picky("dear"), **files)
+    edge, middle = line.look()
+    assert "too near the edge" in (edge.stages[1].prediction.error or "")
+    assert middle.stages[1].prediction.verdict is Verdict.ANOMALY
+
+
+def test_a_shadow_sees_the_regions_that_its_stage_sees() -> None:
+    text = CUT + "  - {name: candidate, model: new, shadow: confirm}\n"
+    dear, new = Spots("dear"), Spots("new")
+    line = Line(text, Spots("cheap", input_px=200), dear, new, one=picture((800, 400)))
+    line.look()
+    assert [p.pixels.shape for p in new.shown] == [p.pixels.shape for p in dear.shown]
 
 
 def test_a_model_knows_whose_photograph_it_is() -> None:

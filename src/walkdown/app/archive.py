@@ -52,15 +52,17 @@ class Pipeline:
 
     def uses(self, name: str) -> bool:
         """Whether any stage runs a version of the model of that name."""
-        return any(_base(model) == name for model in self.models)
+        return any(_base(s.model) == name for s in self.spec.stages if s.shadow is None)
 
     def plan(self, swapped: str = "", by: ModelInfo | None = None) -> Plan:
-        """The plan; with the model called ``swapped``, in whatever version, replaced ``by``."""
+        """The plan without shadows; with the model ``swapped``, in any version, replaced ``by``."""
         models = {
             name: by if by is not None and _base(name) == swapped else info
             for name, info in self.models.items()
         }
-        return make_plan(self.spec, models, preparation=self.preparation.digest)
+        counted = tuple(stage for stage in self.spec.stages if stage.shadow is None)
+        spec = self.spec.model_copy(update={"stages": counted})
+        return make_plan(spec, models, preparation=self.preparation.digest)
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from walkdown.app.context import App
-    from walkdown.pipeline.plan import Plan, Stage
+    from walkdown.pipeline.plan import Plan, Regions, Stage
     from walkdown.ports import Progress
     from walkdown.spec import PipelineSpec
     from walkdown.types import ImageRef, Inspection, Result, StageKind
@@ -149,8 +149,11 @@ def foretell(app: App, plan: Plan, refs: Iterable[ImageRef], *, run: int) -> For
     new = images - done - unreadable
     past = list(_past(app, plan))
     results = _once(result for _, made in past for result in made)
-    stages = tuple(_stage(stage, results, new) for stage in plan.stages)
-    return Forecast(images, done, unreadable, stages, _pace(past, new) if new else None)
+    stages: list[StageForecast] = []
+    for stage in plan.stages:
+        beside = next((each for each in stages if each.name == stage.shadow_of), None)
+        stages.append(_beside(stage, beside) if beside else _stage(stage, results, new))
+    return Forecast(images, done, unreadable, tuple(stages), _pace(past, new) if new else None)
 
 
 def timed(app: App, spec: PipelineSpec, forecast: Forecast, *, progress: Progress) -> Forecast:
@@ -163,7 +166,17 @@ def timed(app: App, spec: PipelineSpec, forecast: Forecast, *, progress: Progres
     if forecast.duration or not forecast.new or not inline:
         return forecast
     alone = tuple(
-        stage.model_copy(update={"when": None, "audit": None})
+        stage.model_copy(
+            update={
+                "when": None,
+                "audit": None,
+                "input": None,
+                "margin": None,
+                "most_regions": None,
+                "shadow": None,
+                "budget": None,
+            }
+        )
         for stage in spec.stages
         if stage.name in inline
     )
@@ -182,19 +195,33 @@ def timed(app: App, spec: PipelineSpec, forecast: Forecast, *, progress: Progres
     return replace(forecast, duration=duration)
 
 
+def _beside(stage: Stage, other: StageForecast) -> StageForecast:
+    """A shadow looks where its stage does, though not always at its price."""
+    info = stage.model
+    return replace(
+        other, name=stage.name, model=info.label, kind=info.kind, usd_per_image=info.usd_per_image
+    )
+
+
 def _stage(stage: Stage, results: Sequence[Result], new: int) -> StageForecast:
     looks, share = Range(new, new, new), Range(1.0, 1.0, 1.0)
     basis: Basis = "all"
     reached = sum(any(s.stage == stage.name for s in result.stages) for result in results)
     seen = len(results)
-    if stage.when is not None and seen:
+    conditional = stage.when is not None or stage.regions is not None
+    if conditional and seen:
         least, most = predictive_interval(reached, seen, new) if new else (0, 0)
         looks = Range(round(new * reached / seen), least, most)
         share, basis = Range(reached / seen, *share_interval(reached, seen)), "history"
-    elif stage.when is not None:
+    elif conditional:
         likely = ASSUMED + stage.audit * (1.0 - ASSUMED)
         looks = Range(round(new * likely), 0, new)
         share, basis = Range(likely, 0.0, 1.0), "assumed"
+    if stage.regions is not None:
+        # Each region is a look of its own.
+        per_image = _regions(stage.regions, results)
+        most = stage.regions.most
+        looks = Range(round(looks.likely * per_image), looks.least, looks.most * most)
     info = stage.model
     return StageForecast(
         name=stage.name,
@@ -207,6 +234,17 @@ def _stage(stage: Stage, results: Sequence[Result], new: int) -> StageForecast:
         reached=reached,
         usd_per_image=info.usd_per_image,
     )
+
+
+def _regions(regions: Regions, results: Sequence[Result]) -> float:
+    """How many regions an image has that comes to a stage over regions; 1 where nobody knows."""
+    counts = [
+        min(regions.most, len(each.prediction.regions))
+        for result in results
+        for each in result.stages
+        if each.stage == regions.of and each.prediction.regions
+    ]
+    return sum(counts) / len(counts) if counts else 1.0
 
 
 def _past(app: App, plan: Plan) -> Iterator[tuple[Inspection, list[Result]]]:
@@ -231,8 +269,11 @@ def _past(app: App, plan: Plan) -> Iterator[tuple[Inspection, list[Result]]]:
 def _conditions(plan: Plan) -> tuple[object, ...]:
     """What decides which image comes to which stage, but for the versions of models."""
     stages = (
-        (s.name, s.model.label.partition("@")[0], s.when.text if s.when else None, s.audit)
-        for s in plan.stages
+        (
+            *(s.name, s.model.label.partition("@")[0], s.when.text if s.when else None, s.audit),
+            s.regions,
+        )
+        for s in plan.counted
     )
     return (*stages, plan.prepare_digest)
 

@@ -98,7 +98,7 @@ class Inspecting:
             max_pixels=self.spec.prepare.max_pixels,
             remember=self.inspection.run == 0,
             preparation=self.preparation,
-            refuse=refusing(self.app, self.plan.name, self.inspection.id),
+            refuse=refusing(self.app, self.plan.name, self.inspection.id, run=self.inspection.run),
         )
         for results in local.run(work, recorder, todo, workers=self.app.settings.workers):
             self.delivery.deliver(alerts=any(result.severity for result in results))

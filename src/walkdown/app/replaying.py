@@ -230,7 +230,7 @@ class _Photographs:
     def refs(self) -> Iterator[ImageRef]:
         """One for each result, in order."""
         for key, result in self._results.items():
-            yield ImageRef(result.uri, key, result.image, result.image)
+            yield ImageRef(result.uri, key, result.image, result.relative or result.image)
 
     def read(self, ref: ImageRef) -> Original:
         """The bytes that were looked at then. Raises `ImageError` where they are gone."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from walkdown.errors import WalkdownError
 from walkdown.pipeline.budget import cost_of, month_of
 
 if TYPE_CHECKING:
@@ -17,19 +18,30 @@ if TYPE_CHECKING:
     from walkdown.pipeline.plan import Stage
 
 
-def refusing(app: App, pipeline: str, inspection: str) -> Callable[[Stage, float, str], str | None]:
-    """For `Work.refuse`: takes a look's cost from its stage's budget, or says why it can't."""
+def refusing(
+    app: App, pipeline: str, inspection: str, *, run: int = 0
+) -> Callable[[Stage, float, str], str | None]:
+    """For `Work.refuse`: takes what looks cost from their stage's budget, or says why it can't.
+
+    The same looks are paid once a month, in whichever inspection they are tried again; those of a
+    ``run`` that was asked for once more are others.
+    """
+    whose = f"{inspection}/" if run else ""
 
     def refuse(stage: Stage, usd: float, key: str) -> str | None:
         if stage.usd_per_month is None:
             return None
-        taken = app.spending.reserve(
-            f"{pipeline}/{stage.name}",
-            month_of(app.clock()),
-            f"{inspection}/{key}",
-            amount=cost_of(1, usd),
-            limit=cost_of(1, stage.usd_per_month),
-        )
+        month = month_of(app.clock())
+        try:
+            taken = app.spending.reserve(
+                f"{pipeline}/{stage.name}",
+                month,
+                f"{whose}{month}/{key}",
+                amount=cost_of(1, usd),
+                limit=cost_of(1, stage.usd_per_month),
+            )
+        except WalkdownError as e:
+            return f"its budget can't be asked: {e}"
         if taken:
             return None
         return (

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast, runtime_checkable
 
@@ -27,7 +27,7 @@ from walkdown.errors import StoreError
 from walkdown.parallel import chunks, ordered_map
 from walkdown.pipeline.predictions import failed
 from walkdown.pipeline.steps import Decision, decide, next_step
-from walkdown.runners.jobs import Collecting, Submitting
+from walkdown.runners.jobs import Collecting, Job, Submitting
 from walkdown.runners.outcomes import Outcome, facts_of, waits_for
 from walkdown.runners.parts import pack, ref_from_json, ref_to_json, unpack
 from walkdown.runners.worker import Work, advance
@@ -258,23 +258,28 @@ def submit(work: Work, batch: Batch) -> int:
 
     A second call submits only what the first one did not get to note.
     """
-    jobs = Submitting(_job_model(work, batch), _tokens(batch, work.blobs))
+    jobs = Submitting(_job_model(work, batch), _jobs(batch, work.blobs))
     replaced = replace(work, models={jobs.info.digest: jobs})
     advance(replaced, _outcomes(batch, work.blobs), only=batch.stage)
-    work.blobs.put(_jobs_key(batch), dumps(jobs.tokens).encode("ascii"))
-    return len(jobs.tokens)
+    work.blobs.put(
+        _jobs_key(batch),
+        dumps({key: asdict(job) for key, job in jobs.jobs.items()}).encode("ascii"),
+    )
+    return len(jobs.jobs)
 
 
 def ready(work: Work, batch: Batch) -> bool:
     """Whether all jobs of a batch can be collected. Raises `ModelError` for one that is lost."""
     model = _job_model(work, batch)
-    return all(model.ready(token) for token in _tokens(batch, work.blobs).values())
+    return all(model.ready(job.token) for job in _jobs(batch, work.blobs).values())
 
 
 def collect(work: Work, batch: Batch) -> dict[str, int]:
     """As `look`, with what the jobs came to."""
-    jobs = Collecting(_job_model(work, batch), _tokens(batch, work.blobs))
-    return look(replace(work, models={jobs.info.digest: jobs}), batch)
+    jobs = Collecting(_job_model(work, batch), _jobs(batch, work.blobs))
+    # What was submitted is paid for.
+    paid = replace(work, models={jobs.info.digest: jobs}, refuse=lambda *_: None)
+    return look(paid, batch)
 
 
 def record(batch: Batch, recorder: Recorder, blobs: Blobs) -> list[Result]:
@@ -376,11 +381,16 @@ def _jobs_key(batch: Batch) -> str:
     return f"{batch.folder}/jobs/{batch.id}.json"
 
 
-def _tokens(batch: Batch, blobs: Blobs) -> dict[str, str]:
+def _jobs(batch: Batch, blobs: Blobs) -> dict[str, Job]:
     key = _jobs_key(batch)
     if blobs.size(key) is None:
         return {}
-    return {name: str(token) for name, token in loads(blobs.get(key).decode("ascii")).items()}
+    stored = loads(blobs.get(key).decode("ascii"))
+    return {name: _job(Fields("job", value)) for name, value in stored.items()}
+
+
+def _job(fields: Fields) -> Job:
+    return Job(fields.text("token"), fields.texts("photos"))
 
 
 def _begun_key(inspection: str) -> str:

@@ -17,14 +17,22 @@ from walkdown.errors import SpecError
 from walkdown.runners.stepfunctions import BUCKET, FUNCTIONS, definition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from walkdown.app.deployed import Deployed
+    from walkdown.types import Permission
 
 Template = dict[str, Any]
 
 PREFIX: Final = re.compile(r"[A-Za-z0-9!_.()/-]{0,200}")
 """What a pipeline's prefix may be made of: it stands in patterns and policies."""
+
+ACTION: Final = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
+RESOURCE: Final = re.compile(
+    r"\*|(arn:|\$\{Table\.Arn\})"
+    r"([A-Za-z0-9_.:/@+=*-]|\$\{(AWS::(Partition|Region|AccountId)|Table\.Arn)\})*"
+)
+"""What a model may ask for: each action by name, and ARNs with the stack's own placeholders."""
 
 _VERSION: Final = "AWS::Lambda::Version"
 _NAMED: Final = 8
@@ -69,14 +77,24 @@ def compose(base: Template, pipelines: Sequence[Pipeline], *, digest: str) -> Te
     return whole
 
 
+def permissions_of(deployed: Deployed) -> set[Permission]:
+    """What the models of a pipeline may do."""
+    return {each for info in deployed.models.values() for each in info.permissions}
+
+
+def _check_permissions(wanted: Iterable[Permission]) -> None:
+    """A model may be anyone's: what it asks for must be said by name."""
+    for each in wanted:
+        if not all(ACTION.fullmatch(action) for action in each.actions):
+            raise SpecError(f"a model wants to do {each.actions}: name each action, without '*'")
+        if not all(RESOURCE.fullmatch(resource) for resource in each.resources):
+            raise SpecError(f"a model wants to use {each.resources}: these are no ARNs")
+
+
 def _look_policy(pipelines: Sequence[Pipeline]) -> Template:
     """What the models of all pipelines need, and stages' budgets: nothing, where none needs any."""
-    wanted = {
-        permission
-        for pipeline in pipelines
-        for info in pipeline.deployed.models.values()
-        for permission in info.permissions
-    }
+    wanted = {each for pipeline in pipelines for each in permissions_of(pipeline.deployed)}
+    _check_permissions(wanted)
     statements: list[Template] = [
         {
             "Effect": "Allow",

@@ -110,7 +110,7 @@ def work(plan_key: str, stage: str) -> Work:
 def work_of(batch: Batch, plan_key: str) -> Work:
     """`work`, which takes what looks of a batch cost from its stage's budget, where it has one."""
     app, kept = function().app, work(plan_key, batch.stage)
-    return replace(kept, refuse=refusing(app, kept.plan.name, batch.inspection))
+    return replace(kept, refuse=refusing(app, kept.plan.name, batch.inspection, run=batch.run))
 
 
 def recorder(batch: Batch, plan_key: str) -> Recorder:

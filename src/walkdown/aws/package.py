@@ -21,6 +21,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Final
 
+from packaging.requirements import Requirement
+
 import walkdown
 from walkdown.errors import StoreError
 
@@ -57,6 +59,15 @@ DROPPED: Final = (
 )
 WITHOUT: Final = ("cli", "training")
 """Parts of walkdown that no function imports."""
+
+_LAMBDA: Final = {
+    "os_name": "posix",
+    "sys_platform": "linux",
+    "platform_system": "Linux",
+    "platform_machine": "x86_64",
+    "extra": "",
+}
+"""What requirements ask about, in a function; of Python's version, what holds here."""
 
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -150,9 +161,9 @@ def closure(names: tuple[str, ...] = NEEDED) -> dict[str, str]:
         except PackageNotFoundError as e:
             raise StoreError(f"{name} is not installed: pip install 'walkdown[aws]'") from e
         waiting += [
-            match[0]
-            for requirement in requires(name) or ()
-            if "extra ==" not in requirement and (match := re.match(r"[\w.-]+", requirement))
+            needed.name
+            for needed in map(Requirement, requires(name) or ())
+            if needed.marker is None or needed.marker.evaluate(_LAMBDA)
         ]
     return dict(sorted(found.items()))
 

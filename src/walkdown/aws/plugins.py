@@ -15,8 +15,8 @@ from importlib.metadata import Distribution, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from walkdown.aws.package import Package, canonical, closure, fetch
-from walkdown.errors import StoreError
+from walkdown.aws.package import LIMIT_MIB, Package, canonical, closure, fetch
+from walkdown.errors import SpecError, StoreError, WalkdownError
 from walkdown.models import artefact
 from walkdown.registry import provider, step_provider
 
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from walkdown.app.deployed import Deployed
+    from walkdown.app.preparations import OpenStep
     from walkdown.ports import Blobs
+
+TOO_LARGE: Final = frozenset({"ocr", "openvino"})
+"""Kinds of model whose libraries do not fit into a zip of functions."""
 
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
 _NATIVE: Final = frozenset({".so", ".pyd", ".dylib"})
@@ -43,6 +47,46 @@ def needed(pipelines: Iterable[Deployed], stores: Iterable[Blobs]) -> tuple[str,
         for info in pipeline.models.values():
             found.add(provider(artefact.kind_of(info.digest, places)))
     return tuple(sorted(name for name in found if name))
+
+
+def check(
+    pipelines: Iterable[Deployed],
+    stores: Iterable[Blobs],
+    open_step: OpenStep,
+    *,
+    new: Deployed | None,
+) -> None:
+    """Raises `SpecError` for a pipeline that the functions of a zip could not run.
+
+    One whose models need libraries too large for it, and one but the ``new`` one that was deployed
+    with another version of a step than is installed here, which the code would hold from now on.
+    """
+    places = list(stores)
+    for pipeline in pipelines:
+        kinds = {artefact.kind_of(each.digest, places) for each in pipeline.models.values()}
+        if too_large := kinds & TOO_LARGE:
+            raise SpecError(
+                f"the pipeline {pipeline.spec.name!r} has a model of kind {min(too_large)!r}, and "
+                "its libraries do not fit into a zip of functions: deploy a container image "
+                "(docs/aws.md), with --parameter ImageUri=URI"
+            )
+        if pipeline.spec.prepare.steps and pipeline is not new:
+            _check_steps(pipeline, places, open_step)
+
+
+def _check_steps(pipeline: Deployed, places: Iterable[Blobs], open_step: OpenStep) -> None:
+    why: WalkdownError | None = None
+    for blobs in places:
+        try:
+            pipeline.preparation(blobs, open_step)
+        except WalkdownError as e:
+            why = e
+        else:
+            return
+    raise SpecError(
+        f"the pipeline {pipeline.spec.name!r} of this stack was deployed with other versions of "
+        f"its steps: remove it, deploy this one, and deploy it again; or install those ({why})"
+    )
 
 
 def with_plugins(package: Package, names: Iterable[str]) -> Package:
@@ -66,6 +110,11 @@ def with_plugins(package: Package, names: Iterable[str]) -> Package:
         path = package.path.with_name(f"functions-{digest[:16]}.zip")
         made.replace(path)
     unpacked = round(package.unpacked_mib + size / 2**20, 1)
+    if unpacked > LIMIT_MIB:
+        raise StoreError(
+            f"with {', '.join(names)} the functions' code is {unpacked:.0f} MiB, over Lambda's "
+            f"{LIMIT_MIB}; deploy it as a container image (docs/aws.md)"
+        )
     return replace(package, path=path, digest=digest, unpacked_mib=unpacked)
 
 
@@ -82,9 +131,10 @@ def _add(package: Distribution, stage: Path) -> None:
     """A package's own files as they are installed here."""
     for path in _files(package):
         source = Path(str(package.locate_file(str(path))))
-        if not source.is_file() or ".." in path.parts or "__pycache__" in path.parts:
+        leaves = path.is_absolute() or ".." in path.parts
+        if leaves or not source.is_file() or "__pycache__" in path.parts:
             continue
-        if path.suffix in _NATIVE:
+        if _NATIVE & set(path.suffixes):
             raise StoreError(
                 f"the package {package.name} holds {path.name}, which is made for this machine: "
                 "deploy it as a container image (docs/aws.md)"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from walkdown.aws.compose import permissions_of
 from walkdown.cli.output import table
 from walkdown.cli.progress import progress
 
@@ -43,7 +44,7 @@ def run_deploy(
 ) -> int:
     """Propose a change of the stack, show it, ask, and carry it out."""
     from walkdown.aws import deploying
-    from walkdown.aws.plugins import needed, with_plugins
+    from walkdown.aws.plugins import needed
     from walkdown.aws.stacks import Stacks
     from walkdown.wiring_aws import aws, blobs, find_stack
 
@@ -52,8 +53,9 @@ def run_deploy(
     making = _making(app, file, prefix, concurrency, measured=measured) if file else None
     new = making.stored() if making else None
     wanted = deploying.with_pipeline(there, new, remove)
-    plugins = needed(wanted, [app.blobs, *([there.blobs] if there.blobs else [])])
-    package = with_plugins(_package(app, runtime), plugins)
+    if "ImageUri" not in given:
+        _check(app, wanted, there, new)
+    package = _package(app, runtime, needed(wanted, _stores(app, there)))
     cloud = Stacks(aws())
     with progress() as bar:
         bar.start("proposing the change", None)
@@ -183,12 +185,25 @@ def _tell_cost(found: Estimate) -> None:
     )
 
 
-def _package(app: App, runtime: str | None) -> Package:
+def _stores(app: App, there: There) -> list[Blobs]:
+    """Where the models of pipelines lie: here, and in the stack."""
+    return [app.blobs, *([there.blobs] if there.blobs else [])]
+
+
+def _check(app: App, wanted: Sequence[Deployed], there: There, new: Deployed | None) -> None:
+    from walkdown.aws.plugins import check
+
+    check(wanted, _stores(app, there), app.open_step, new=new)
+
+
+def _package(app: App, runtime: str | None, plugins: Sequence[str]) -> Package:
+    """The functions' code, with the packages of others that pipelines need."""
     from walkdown.aws.package import build
+    from walkdown.aws.plugins import with_plugins
 
     with progress() as bar:
         bar.start("packing the functions' code", None)
-        package = build(app.home / "functions", runtime=runtime)
+        package = with_plugins(build(app.home / "functions", runtime=runtime), plugins)
         if not package.compiled:
             bar.note(
                 f"no {package.runtime} here to compile for: first calls take about a second longer"
@@ -214,6 +229,9 @@ def _show(proposal: Proposal, wanted: Sequence[Deployed]) -> None:
     for pipeline in wanted:
         models = ", ".join(info.label for info in pipeline.models.values())
         click.echo(f"pipeline {pipeline.spec.name}: photographs below {pipeline.prefix} ({models})")
+    for permission in sorted({each for one in wanted for each in permissions_of(one)}, key=str):
+        may, on = ", ".join(permission.actions), ", ".join(permission.resources)
+        click.echo(f"the function that looks may: {may} on {on}")
 
 
 def _publish(making: _Making, there: Blobs) -> None:

@@ -8,6 +8,7 @@ have labelled images, what they say is another truth, and is counted beside it.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,8 @@ class Audit:
     ``flagged`` came to it because its condition held, and ``flagged_anomalies`` of them are
     anomalies to it. ``passed`` did not; it saw ``audited`` of those, and found ``missed``
     anomalies among them. ``usd_per_look`` is what a look of this stage costs, in US dollars;
-    ``labelled`` is known where there are labels.
+    ``labelled`` is known where there are labels. Of ``unanswered`` flagged images, on which this stage
+    failed, nothing is counted: their anomalies would make what is missed a smaller share.
     """
 
     stage: str
@@ -75,6 +77,7 @@ class Audit:
     missed: int = 0
     usd_per_look: float = 0.0
     labelled: Labelled | None = None
+    unanswered: int = 0
 
     @property
     def saved(self) -> int:
@@ -138,11 +141,15 @@ class Audits:
         self._paid: dict[str, tuple[int, float]] = {}
         self._anomalies = self._missed = 0
         self._shown: dict[str, int] = {}
+        self._unanswered: Counter[str] = Counter()
 
     def add(self, result: Result) -> None:
         """Count a result; one that failed, or that a stage could not answer, tells nothing."""
         counted = [each for each in result.stages if each.beside is None]
         if result.verdict is None or any(each.prediction.error for each in counted):
+            self._unanswered.update(
+                each.stage for each in counted if each.prediction.error and not each.audited
+            )
             return
         wrong = self._is_labelled_anomaly(result)
         if not self._is_new(result, wrong=wrong):
@@ -193,6 +200,7 @@ class Audits:
         whole = self._nameless + len(np.unique(np.asarray(self._all)))
         for audit in audits:
             audit.passed = whole - audit.flagged
+            audit.unanswered = self._unanswered[audit.stage]
             looks, paid = self._paid.get(audit.stage, (0, 0.0))
             audit.usd_per_look = paid / looks if looks else self._expected.get(audit.stage, 0.0)
             if self._labels is not None:
@@ -226,6 +234,10 @@ Missed are 0 % of all anomalies (95 %: 0 to 46 %); 855 looks were saved"
         f"audit: '{audit.stage}' looked at {audit.audited:,} of {audit.passed:,} images that were "
         f"passed, and found {found} there. "
     )
+    if audit.unanswered:
+        looked += (
+            f"{audit.unanswered:,} flagged images had no answer: less is missed than is said. "
+        )
     rate = audit.miss_rate
     if rate is None:
         return f"{looked}It knows of no anomaly at all; {_saved(audit)}"

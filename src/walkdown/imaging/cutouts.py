@@ -114,9 +114,18 @@ def put_together(said: Sequence[Prediction], at: Sequence[Box], photo: Photo) ->
         regions=tuple(r for each, box in anomalous for r in _moved(each, box, photo)),
         heatmap=_whole([(each.heatmap, box) for each, box in usable if each.heatmap], photo),
         p_normal=min(1.0, min(values) * len(values)) if values else None,
-        note="; ".join(dict.fromkeys(each.note for each, _ in good if each.note)) or None,
+        note="; ".join(_notes(said)) or None,
         cost_usd=cost_usd,
     )
+
+
+def _notes(said: Sequence[Prediction]) -> list[str]:
+    """What was said in words, each once, and of how many cut-outs nothing could be said."""
+    notes = list(dict.fromkeys(each.note for each in said if each.note and each.error is None))
+    broken = [each.error for each in said if each.error is not None]
+    if broken:
+        notes.append(f"{len(broken)} of {len(said)} regions could not be looked at: {broken[0]}")
+    return notes
 
 
 def _moved(said: Prediction, box: Box, photo: Photo) -> list[Region]:

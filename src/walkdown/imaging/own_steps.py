@@ -6,7 +6,7 @@ fit the original, and ``after`` moves them where ``before`` has moved the pixels
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +40,9 @@ def before(steps: Sequence[OwnStep], photo: Photo) -> Photo:
             raise ImageError(f"step {own.name!r} broke: {type(e).__name__}: {e}") from e
         if why := _wrong(made, photo):
             raise ImageError(f"step {own.name!r} gave {why}; ask its makers")
+        if made.pixels is not photo.pixels:
+            # The file does not show what the step has made of it, and is not to be sent.
+            made = replace(made, data=b"", format="array")
         photo = made
     return photo
 

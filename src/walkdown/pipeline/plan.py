@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from walkdown import expressions
@@ -67,7 +67,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A resolved pipeline. ``digest`` is the identity of all that can change a result.
+    """A resolved pipeline; shadows are its last stages. ``digest`` is all that can change a result.
 
     Source, outputs and alerts are not part of it: they change where results go, not what they are.
     """
@@ -100,9 +100,8 @@ def make_plan(
     ``preparation`` is the digest of what ``spec.prepare`` leads to, with the content of its files.
     """
     names = [stage.name for stage in spec.stages]
-    stages = tuple(
-        _stage(stage, models[stage.model], names[:i]) for i, stage in enumerate(spec.stages)
-    )
+    made = [_stage(stage, models[stage.model], names[:i]) for i, stage in enumerate(spec.stages)]
+    stages = _shadows_last(made)
     rules = tuple(
         Rule(rule.severity, _condition(rule.when, finding_names(names))) for rule in spec.severity
     )
@@ -117,6 +116,14 @@ def make_plan(
         digest=_plan_digest(spec, stages, prepare),
         false_alarms=spec.false_alarms or FALSE_ALARMS,
     )
+
+
+def _shadows_last(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    """What has a say comes first: nothing waits for a shadow. It sees what its stage sees."""
+    counted = {stage.name: stage for stage in stages if stage.shadow_of is None}
+    shadows = (stage for stage in stages if stage.shadow_of is not None)
+    seeing = (replace(each, regions=counted[each.shadow_of or ""].regions) for each in shadows)
+    return (*counted.values(), *seeing)
 
 
 def _stage(stage: StageSpec, model: ModelInfo, earlier: Sequence[str]) -> Stage:

@@ -52,6 +52,9 @@ def predict(model: Model, stage: Stage, seen: Sequence[Seen]) -> list[Prediction
 
     ``seen`` are ``max_batch`` at most.
     """
+    if stage.regions is not None and len(seen) > 1:
+        # Each photo is asked about by itself, and so fails by itself.
+        return [said for each in seen for said in predict(model, stage, [each])]
     try:
         if stage.regions is None:
             return _whole(model, [each.prepared for each in seen])

@@ -1,8 +1,8 @@
 """Models that work by job: submitted, asked for, collected. Each becomes an ordinary `Model`.
 
 `Waiting` does all three at once, where a process can wait. In a workflow the three happen in
-different processes: `Submitting` and `Collecting` are given the same photos, and find each job
-again by what is in them.
+different processes: `Submitting` notes which photos went into which job, and `Collecting` finds
+them there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from walkdown.errors import ModelError
 from walkdown.pipeline.predictions import failed
 from walkdown.types import digest_of
 
@@ -66,28 +65,49 @@ class Waiting(_Wrapped):
 
 
 @dataclass(frozen=True, slots=True)
-class Submitting(_Wrapped):
-    """Submits jobs and notes them in ``tokens``; what it predicts is of no use to anybody."""
+class Job:
+    """A submitted job: how its service knows it, and the content of its photos in order."""
 
-    tokens: dict[str, str] = field(default_factory=dict)
+    token: str
+    photos: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Submitting(_Wrapped):
+    """Submits jobs and notes them in ``jobs``; what it predicts is of no use to anybody."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
 
     def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
         """Submit these photos, unless they were."""
         key = job_key(photos)
-        if key not in self.tokens:
-            self.tokens[key] = self.model.submit(photos)
+        if key not in self.jobs:
+            contents = tuple(photo.content for photo in photos)
+            self.jobs[key] = Job(self.model.submit(photos), contents)
         return [failed("submitted")] * len(photos)
 
 
 @dataclass(frozen=True, slots=True)
 class Collecting(_Wrapped):
-    """Answers with what the jobs in ``tokens`` came to."""
+    """Answers with what ``jobs`` came to, photo by photo: their groups may be others by now."""
 
-    tokens: dict[str, str] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    said: dict[str, list[Prediction]] = field(default_factory=dict)
 
     def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
-        """The answers for photos that were submitted so. Raises `ModelError` for others."""
-        token = self.tokens.get(job_key(photos))
-        if token is None:
-            raise ModelError(f"{self.info.label}: these images were not submitted; inspect again")
-        return self.model.collect(token)
+        """The answers for photos that were submitted; of others, that they were not."""
+        places = {
+            content: (job.token, at)
+            for job in self.jobs.values()
+            for at, content in enumerate(job.photos)
+        }
+        return [self._of(places.get(photo.content)) for photo in photos]
+
+    def _of(self, place: tuple[str, int] | None) -> Prediction:
+        if place is None:
+            return failed(f"{self.info.label} was not asked about it; inspect again")
+        token, at = place
+        if token not in self.said:
+            self.said[token] = self.model.collect(token)
+        answers = self.said[token]
+        return answers[at] if at < len(answers) else failed(f"job {token[:40]} left it out")

@@ -95,6 +95,8 @@ class Recorder:
             width_px=outcome.width_px,
             height_px=outcome.height_px,
             exif=outcome.exif,
+            stage=by.stage if by else None,
+            relative=ref.relative if ref.relative != ref.name else None,
         )
         return result, seen
 

@@ -211,11 +211,13 @@ def _first(stage: Stage, which: str = "") -> str:
 def _looking(stage: Stage, which: str, *, record: str, otherwise: str) -> States:
     """Look at a batch: at once, or by jobs that are submitted, asked for and collected."""
     broken = f"{stage.name}: broken{which}"
-    caught = [_caught(broken, *BROKEN), _caught(otherwise)]
+    # A shadow that breaks is noted for each image, which is recorded without it.
+    stops = [] if stage.shadow_of else [_caught(broken, *BROKEN)]
+    caught = [*stops, _caught(otherwise)]
     look = f"{stage.name}: look{which}"
     if stage.model.kind != "job":
-        return {look: _call("Look", _BATCH, ResultPath="$.looked", Catch=caught, Next=record),
-                broken: _FAIL}  # fmt: skip
+        looks = {look: _call("Look", _BATCH, ResultPath="$.looked", Catch=caught, Next=record)}
+        return looks if stage.shadow_of else {**looks, broken: _FAIL}
     wait, ask, is_ready = (f"{stage.name}: {step}{which}" for step in ("wait", "ask", "ready?"))
 
     def step(do: str, following: str) -> States:
@@ -229,7 +231,7 @@ def _looking(stage: Stage, which: str, *, record: str, otherwise: str) -> States
         ask: step("ask", is_ready),
         is_ready: {"Type": "Choice", "Choices": [is_there], "Default": wait},
         look: step("collect", record),
-        broken: _FAIL,
+        **({} if stage.shadow_of else {broken: _FAIL}),
     }
 
 

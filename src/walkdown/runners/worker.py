@@ -296,13 +296,32 @@ def _parts(stage: Stage, hand: _InHand) -> tuple[Box, ...] | None:
 
 
 def _predict(work: Work, stage: Stage, batch: Sequence[tuple[_InHand, Seen]]) -> list[Prediction]:
-    """What the model says of those that the stage's budget has room for."""
-    refused = [work.refuse(stage, _cost(stage, seen), _key_of(work, stage, hand, seen))
-               for hand, seen in batch]  # fmt: skip
-    asked = [seen for (_, seen), why in zip(batch, refused, strict=True) if why is None]
+    """What the model says of those that the stage's budget has room for.
+
+    Copies of a photograph are looked at once where looks cost money.
+    """
+    keys = [_key_of(work, stage, hand, seen) for hand, seen in batch]
+    if not stage.model.usd_per_image:
+        keys = [f"{key} {at}" for at, key in enumerate(keys)]
+    wanted = {key: seen for key, (_, seen) in zip(keys, batch, strict=True)}
+    refused = _refused(work, stage, wanted)
+    asked = {key: seen for key, seen in wanted.items() if refused[key] is None}
     model = work.models[stage.model.digest]
-    said = iter(predict(model, stage, asked) if asked else ())
-    return [next(said) if why is None else failed(why) for why in refused]
+    said = (
+        dict(zip(asked, predict(model, stage, list(asked.values())), strict=True)) if asked else {}
+    )
+    return [said[key] if key in said else failed(refused[key] or "") for key in keys]
+
+
+def _refused(work: Work, stage: Stage, wanted: Mapping[str, Seen]) -> dict[str, str | None]:
+    """Why which look has no room in the budget: taken at once if all have, or one by one."""
+    if stage.usd_per_month is None:
+        return dict.fromkeys(wanted)
+    costs = {key: _cost(stage, seen) for key, seen in wanted.items()}
+    together = digest_of("looks", sorted(wanted))[:32]
+    if len(wanted) > 1 and work.refuse(stage, sum(costs.values()), together) is None:
+        return dict.fromkeys(wanted)
+    return {key: work.refuse(stage, cost, key) for key, cost in costs.items()}
 
 
 def _cost(stage: Stage, seen: Seen) -> float:

@@ -199,6 +199,8 @@ def result_to_json(result: Result) -> Json:
         width_px=maybe_int(result.width_px),
         height_px=maybe_int(result.height_px),
         exif=exif_to_json(result.exif),
+        stage=result.stage,
+        relative=result.relative,
     )
 
 
@@ -230,6 +232,8 @@ def result_from_json(value: object) -> Result:
         width_px=fields.maybe("width_px", fields.whole),
         height_px=fields.maybe("height_px", fields.whole),
         exif=fields.maybe("exif", lambda name: exif_from_json(fields.get(name, dict))) or Exif(),
+        stage=fields.maybe("stage", fields.text),
+        relative=fields.maybe("relative", fields.text),
     )
 
 
