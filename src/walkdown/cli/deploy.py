@@ -44,7 +44,6 @@ def run_deploy(
 ) -> int:
     """Propose a change of the stack, show it, ask, and carry it out."""
     from walkdown.aws import deploying
-    from walkdown.aws.plugins import needed
     from walkdown.aws.stacks import Stacks
     from walkdown.wiring_aws import aws, blobs, find_stack
 
@@ -53,9 +52,8 @@ def run_deploy(
     making = _making(app, file, prefix, concurrency, measured=measured) if file else None
     new = making.stored() if making else None
     wanted = deploying.with_pipeline(there, new, remove)
-    if "ImageUri" not in given:
-        _check(app, wanted, there, new)
-    package = _package(app, runtime, needed(wanted, _stores(app, there)))
+    plugins = _plugins(app, wanted, there, new, zipped="ImageUri" not in given)
+    package = _package(app, runtime, plugins)
     cloud = Stacks(aws())
     with progress() as bar:
         bar.start("proposing the change", None)
@@ -185,15 +183,17 @@ def _tell_cost(found: Estimate) -> None:
     )
 
 
-def _stores(app: App, there: There) -> list[Blobs]:
-    """Where the models of pipelines lie: here, and in the stack."""
-    return [app.blobs, *([there.blobs] if there.blobs else [])]
+def _plugins(
+    app: App, wanted: Sequence[Deployed], there: There, new: Deployed | None, *, zipped: bool
+) -> tuple[str, ...]:
+    """The packages of others that these pipelines need; a zip must be able to run them all."""
+    from walkdown.aws.plugins import check, needed
 
-
-def _check(app: App, wanted: Sequence[Deployed], there: There, new: Deployed | None) -> None:
-    from walkdown.aws.plugins import check
-
-    check(wanted, _stores(app, there), app.open_step, new=new)
+    # Models lie here, or in the stack.
+    stores = [app.blobs, *([there.blobs] if there.blobs else [])]
+    if zipped:
+        check(wanted, stores, app.open_step, new=new)
+    return needed(wanted, stores)
 
 
 def _package(app: App, runtime: str | None, plugins: Sequence[str]) -> Package:

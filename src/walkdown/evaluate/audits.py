@@ -65,8 +65,8 @@ class Audit:
     ``flagged`` came to it because its condition held, and ``flagged_anomalies`` of them are
     anomalies to it. ``passed`` did not; it saw ``audited`` of those, and found ``missed``
     anomalies among them. ``usd_per_look`` is what a look of this stage costs, in US dollars;
-    ``labelled`` is known where there are labels. Of ``unanswered`` flagged images, on which this stage
-    failed, nothing is counted: their anomalies would make what is missed a smaller share.
+    ``labelled`` is known where there are labels. Of ``unanswered`` flagged images, on which the
+    stage failed, nothing is counted: their anomalies would make what is missed a smaller share.
     """
 
     stage: str
