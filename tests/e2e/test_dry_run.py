@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import Desk, add_fake, picture
-from tests.e2e.judges import LOOKS, add_judge, known
+from tests.e2e.judges import LOOKS, add_judge, known, looks
 
 Photos = Callable[..., Path]
 CASCADE = """\
@@ -142,3 +142,30 @@ def test_an_inspection_ends_with_what_services_charged(line: Desk) -> None:
     assert "    says: a crack\n    cost $0.50\n" in out
     add_fake(line.app, "plain")
     assert "charged" not in line.run("inspect", "photos", "--model", "plain")[1]
+
+
+def test_what_is_left_of_a_budget_is_told_and_kept_to(line: Desk) -> None:
+    text = CASCADE.replace("'anomaly'}", "'anomaly', budget: {usd_per_month: 1.2}}")
+    (line.folder / "line.yaml").write_text(text)
+    _, out, _ = line.run("inspect", "--pipeline", "line.yaml", "--dry-run")
+    assert "budget:    $1.20 is left to 'ask' this month: 2 looks" in out
+    code, out, _ = line.run("inspect", "--pipeline", "line.yaml")
+    assert code == 4
+    assert looks("far@1") == 2
+    assert "its budget of $1.2 for this month is spent" in out
+    _, out, _ = line.run("inspect", "--pipeline", "line.yaml", "--dry-run")
+    assert "budget:    $0.20 is left to 'ask' this month: 0 looks" in out
+    # Results in which the stage had no room are not compared by a replay: it would pay for them.
+    before = looks("far@1")
+    _, out, err = line.run("replay", "--model", "screen@1", "--against", "screen@1")
+    assert looks("far@1") == before
+    assert "a stage failed" in out + err
+
+
+def test_regions_are_looks_of_their_own(line: Desk) -> None:
+    text = CASCADE.replace("when: screen.verdict == 'anomaly'", "input: regions of screen")
+    (line.folder / "line.yaml").write_text(text)
+    _, lines = line.lines("inspect", "--pipeline", "line.yaml", "--dry-run", "--json")
+    screen, ask = lines[0]["stages"]
+    assert (screen["basis"], ask["basis"]) == ("all", "assumed")
+    assert ask["looks"]["most"] == 20 * 8

@@ -19,7 +19,7 @@ from walkdown.app.versions import open_version, resolve
 from walkdown.errors import WalkdownError
 from walkdown.pipeline.plan import make_plan
 from walkdown.spec import one_stage
-from walkdown.types import ModelInfo
+from walkdown.types import ModelInfo, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -110,6 +110,8 @@ def collect(
 def _unfit(result: Result, pipeline: Pipeline | None, model: str) -> str | None:
     if result.verdict is None or result.content is None:
         return "without a verdict"
+    if result.status is not Status.DONE:
+        return "in which a stage failed; inspect them again first"
     if pipeline is None:
         return "of a pipeline that is not known here; name it with --pipeline FILE"
     return None if pipeline.uses(model) else f"of pipelines without a model {model!r}"

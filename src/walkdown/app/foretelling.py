@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from walkdown.app.archive import stored_pipelines
 from walkdown.app.measuring import measure
+from walkdown.app.stage_budgets import budget_of
 from walkdown.errors import WalkdownError
 from walkdown.evaluate.intervals import predictive_interval, share_interval
 from walkdown.parallel import chunks
+from walkdown.pipeline.budget import MILLIONTHS, month_of
 from walkdown.spec import DEFAULT_SEVERITY
 from walkdown.types import ResultKey, Status
 
@@ -86,6 +88,7 @@ class StageForecast:
     seen: int
     reached: int
     usd_per_image: float
+    left_usd: float | None = None
 
     @property
     def usd(self) -> Range:
@@ -152,7 +155,8 @@ def foretell(app: App, plan: Plan, refs: Iterable[ImageRef], *, run: int) -> For
     stages: list[StageForecast] = []
     for stage in plan.stages:
         beside = next((each for each in stages if each.name == stage.shadow_of), None)
-        stages.append(_beside(stage, beside) if beside else _stage(stage, results, new))
+        one = _beside(stage, beside) if beside else _stage(stage, results, new)
+        stages.append(replace(one, left_usd=_left(app, plan.name, stage)))
     return Forecast(images, done, unreadable, tuple(stages), _pace(past, new) if new else None)
 
 
@@ -193,6 +197,14 @@ def timed(app: App, spec: PipelineSpec, forecast: Forecast, *, progress: Progres
     without = tuple(stage.name for stage in forecast.stages if stage.name not in inline)
     duration = Duration(total.times(1 / app.settings.workers), "measured", measured.images, without)
     return replace(forecast, duration=duration)
+
+
+def _left(app: App, pipeline: str, stage: Stage) -> float | None:
+    """What is left of a stage's budget this month, in US dollars; None where it has none."""
+    if stage.usd_per_month is None:
+        return None
+    spent = app.spending.spent(budget_of(pipeline, stage), month_of(app.clock()))
+    return max(0.0, stage.usd_per_month - spent / MILLIONTHS)
 
 
 def _beside(stage: Stage, other: StageForecast) -> StageForecast:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from walkdown.app.archive import Pipeline, Wanted
     from walkdown.app.context import App
-    from walkdown.pipeline.plan import Plan
+    from walkdown.pipeline.plan import Plan, Stage
     from walkdown.ports import Model, Predictions, Progress, Records
     from walkdown.spec import PipelineSpec
     from walkdown.types import Entry, Finding, ModelInfo, ModelVersion, Photo, Prediction, Result
@@ -119,7 +119,14 @@ class Replaying:
     @property
     def most_usd(self) -> float:
         """What asking the new version costs at most, if nothing that it says were known by now."""
-        return self.archive.results * self.by.info.usd_per_image
+        looks = sum(
+            _looks(stage, result)
+            for pipeline, results in self.archive.groups
+            for stage in pipeline.plan(self.name, self.by.info).stages
+            if stage.model.digest == self.by.info.digest
+            for result in results
+        )
+        return looks * self.by.info.usd_per_image
 
     def changes(self) -> Iterator[Change]:
         """Every photograph once, as it becomes known."""
@@ -246,6 +253,16 @@ class _Photographs:
     def left_out(self) -> list[tuple[str, str]]:
         """Nothing."""
         return []
+
+
+def _looks(stage: Stage, result: Result) -> int:
+    """Looks of a stage at one photograph, at most: each of its regions is one."""
+    if stage.regions is None:
+        return 1
+    of = stage.regions.of
+    found = next((s for s in result.stages if s.stage == of), None)
+    count = len(found.prediction.regions) if found else stage.regions.most
+    return min(count, stage.regions.most)
 
 
 class _Later:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from walkdown.pipeline.plan import Stage
 
 
+def budget_of(pipeline: str, stage: Stage) -> str:
+    """What the budget of a stage is known by."""
+    return f"{pipeline}/{stage.name}"
+
+
 def refusing(
     app: App, pipeline: str, inspection: str, *, run: int = 0
 ) -> Callable[[Stage, float, str], str | None]:
@@ -34,7 +39,7 @@ def refusing(
         month = month_of(app.clock())
         try:
             taken = app.spending.reserve(
-                f"{pipeline}/{stage.name}",
+                budget_of(pipeline, stage),
                 month,
                 f"{whose}{month}/{key}",
                 amount=cost_of(1, usd),

@@ -149,6 +149,7 @@ def _stage_json(stage: StageForecast) -> Row:
         "reached_before": stage.reached,
         "usd_per_image": stage.usd_per_image,
         "usd": asdict(stage.usd),
+        "left_usd": stage.left_usd,
     }
 
 
@@ -170,6 +171,13 @@ def _tell(
         table(rows, header=("stage", "model", "looks at", "charges", "why"))
         click.echo()
         click.echo(f"services:  {_services(found)}")
+        for stage in found.stages:
+            if stage.left_usd is not None:
+                room = int(stage.left_usd / stage.usd_per_image + 1e-9)
+                left = dollars(stage.left_usd) if stage.left_usd else "nothing"
+                click.echo(
+                    f"budget:    {left} is left to '{stage.name}' this month: {room:,} looks"
+                )
         if stack is not None:
             click.echo(f"the stack: {_stack(stack_usd, stack)}")
         click.echo(f"time:      {_time(found)}")
