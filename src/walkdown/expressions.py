@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from walkdown.errors import SpecError
+from walkdown.types import Severity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -39,6 +40,13 @@ class Condition:
 
     text: str
     tree: ast.expr = field(compare=False, repr=False)
+
+
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "verdict": tuple(each.value for each in Verdict),
+    "severity": tuple(each.value for each in Severity),
+}
+"""Fields that are one of a few words: what they are compared with must be one, too."""
 
 
 def parse(text: str, names: Mapping[str, Collection[str]]) -> Condition:
@@ -87,6 +95,7 @@ def _check(node: ast.expr, names: Mapping[str, Collection[str]], depth: int) -> 
             _check(operand, names, depth - 1)
         case ast.Compare(left=left, ops=ops, comparators=others):
             _check_order(ops, (left, *others))
+            _check_words((left, *others))
             for part in (left, *others):
                 _check(part, names, depth - 1)
         case ast.Constant(value=None | bool() | int() | float() | str()):
@@ -109,6 +118,16 @@ def _check_order(ops: Sequence[ast.cmpop], parts: Sequence[ast.expr]) -> None:
         if texts and type(op) in _COMPARE:
             shown = ast.unparse(texts[0])
             raise SpecError(f"text such as {shown} is neither more nor less: use == or in [...]")
+
+
+def _check_words(parts: Sequence[ast.expr]) -> None:
+    """A comparison with a word that a field never is would never, or always, hold."""
+    fields = [p.attr for p in parts if isinstance(p, ast.Attribute) and p.attr in WORDS]
+    entries = [e for p in parts for e in (p.elts if isinstance(p, ast.List | ast.Tuple) else [p])]
+    said = [e.value for e in entries if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+    for name, word in ((name, word) for name in fields for word in said):
+        if word not in WORDS[name]:
+            raise SpecError(f"{word!r} is no {name}; there are: {', '.join(WORDS[name])}")
 
 
 def _check_name(name: str, attribute: str | None, names: Mapping[str, Collection[str]]) -> None:

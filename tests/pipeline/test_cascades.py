@@ -130,6 +130,20 @@ def test_a_condition_asks_for_the_image_and_for_severity(condition: str, runs: b
     assert (called(plan, said("screen", ANOMALY, 0.85), image=image) == "confirm") is runs
 
 
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("a.verdict == 'anomoly'", "'anomoly' is no verdict; there are: normal, anomaly, unusable"),
+        ("a.severity in ['high', 'worst']", "'worst' is no severity"),
+    ],
+)
+def test_a_word_that_never_comes_is_an_error(condition: str, words: str) -> None:
+    text = "stages:\n  - {name: a, model: cheap}\n  - {name: b, model: dear, when: WHEN}\n"
+    text = text.replace("WHEN", f'"{condition}"')
+    with pytest.raises(SpecError, match=words):
+        plan_of(text)
+
+
 def test_words_have_no_order() -> None:
     text = "stages:\n  - {name: a, model: cheap}\n  - {name: b, model: dear, when: WHEN}\n"
     with pytest.raises(SpecError, match="neither more nor less"):
