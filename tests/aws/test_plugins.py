@@ -5,17 +5,21 @@ from __future__ import annotations
 import zipfile
 from importlib.metadata import PathDistribution
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from walkdown import registry
 from walkdown.app.deployed import Deployed, publish
+from walkdown.app.preparations import OpenStep
 from walkdown.aws.compose import Pipeline, compose
 from walkdown.aws.deploying import shipped_template
 from walkdown.aws.package import Package
-from walkdown.aws.plugins import needed, with_plugins
-from walkdown.errors import NotFound, StoreError
+from walkdown.aws.plugins import check, needed, with_plugins
+from walkdown.errors import NotFound, SpecError, StoreError
+from walkdown.imaging.own_steps import OwnStep
 from walkdown.models.artefact import pack, save
+from walkdown.ports import Step
 from walkdown.runners.stepfunctions import Shape
 from walkdown.spec import parse_pipeline
 from walkdown.stores.memory import MemoryBlobs
@@ -138,3 +142,50 @@ def test_a_stage_with_a_budget_may_write_what_it_takes() -> None:
     ]
     assert statement["Action"] == ["dynamodb:PutItem"]
     assert statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
+
+
+@pytest.mark.parametrize(
+    ("permission", "words"),
+    [
+        (Permission(("*",), ("*",)), "name each action"),
+        (Permission(("s3:*",), ("*",)), "name each action"),
+        (Permission(("s3:GetObject",), ("arn:aws:s3:::b/${SourceBucket.Arn}",)), "no ARNs"),
+        (Permission(("s3:GetObject",), ('arn:aws:s3:::b"]}',)), "no ARNs"),
+        (Permission(("s3:GetObject",), ("b/*",)), "no ARNs"),
+    ],
+)
+def test_a_model_must_say_by_name_what_it_wants(permission: Permission, words: str) -> None:
+    one = deployed(MemoryBlobs(), permissions=(permission,))
+    with pytest.raises(SpecError, match=words):
+        compose(shipped_template(), [Pipeline(one)], digest="0" * 8)
+
+
+def test_libraries_that_do_not_fit_into_a_zip_are_told_before_anything_is_packed() -> None:
+    blobs = MemoryBlobs()
+    large = deployed(blobs, "openvino")
+    with pytest.raises(SpecError, match="has a model of kind 'openvino'"):
+        check([large], [blobs], registry.open_step, new=large)
+
+
+def test_another_version_of_a_step_would_stop_a_pipeline_of_the_stack() -> None:
+    blobs = MemoryBlobs()
+    text = "prepare: {steps: [balance]}\nstages: [{name: look, model: m}]\n"
+
+    def version(number: int) -> OpenStep:
+        return lambda name, _: OwnStep(name, f"version {number}", cast("Step", None))
+
+    made = pack("fake", {}, {})
+    save(made, blobs)
+    one = publish(
+        parse_pipeline(text, where="p.yaml", name="old"),
+        {"m": ModelInfo("m@1", made.digest)},
+        prefix="old/",
+        shape=Shape({"look": 10}),
+        here=blobs,
+        there=blobs,
+        open_step=version(1),
+    )
+    check([one], [blobs], version(1), new=None)
+    check([one], [blobs], version(2), new=one)
+    with pytest.raises(SpecError, match="'old' of this stack was deployed with other versions"):
+        check([one], [blobs], version(2), new=None)
