@@ -206,6 +206,14 @@ class TestASmallServer:
         told = str(said.error)
         assert "is not as the protocol has it" in told or "cannot ask http://127" in told
 
+    @pytest.mark.parametrize("text", [b"[1]", b"null", b'{"a":' * 50_000, b"[" * 50_000])
+    def test_what_is_nested_deeply_or_no_mapping_is_told(self, text: bytes) -> None:
+        with inspector() as server:
+            server.raw = 200, {}, text
+            (said,) = open_model(card(server.url), label="b@1").predict([PHOTO])
+        assert said.verdict is None
+        assert "is not as the protocol has it" in str(said.error)
+
     def test_what_is_no_json_is_told(self) -> None:
         with inspector() as server:
             server.raw = 200, {"Content-Type": "text/html"}, b"<html>welcome</html>"

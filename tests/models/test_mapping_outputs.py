@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from walkdown.errors import ModelError
 from walkdown.models.mapping import OutputCard, mapped, parsed
 from walkdown.models.mapping.answers import write
+from walkdown.models.mapping.places import _put
 from walkdown.types import HeatMap, Prediction, Region, Verdict
 
 
@@ -213,6 +214,17 @@ def test_rows_of_numbers_and_columns_are_read() -> None:
 def test_columns_below_names_are_read() -> None:
     found = seen({"d": {"c": ["crack"]}, "s": [0.9]}, label="d.c", confidence="s", box=None)
     assert (found.labels, found.regions) == (("crack",), ())
+
+
+@pytest.mark.parametrize("names", [("c", "c.d"), ("d.c.e", "d.c"), ("c", "c.d.e")])
+def test_columns_within_each_other_are_told(names: tuple[str, str]) -> None:
+    inner: Any = {"d": [0.9], "e": [0.9]}
+    with pytest.raises(ModelError):
+        seen({"c": inner, "d": {"c": inner}}, label=names[0], confidence=names[1], box=None)
+    with pytest.raises(ModelError, match="lies within another"):
+        entry: dict[str, Any] = {}
+        for name in names:
+            _put(entry, name, 1)
 
 
 def test_nothing_detected_is_normal() -> None:

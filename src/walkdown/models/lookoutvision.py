@@ -45,6 +45,9 @@ _STATUSES: Final[dict[str, RunStatus]] = {
     "STOPPING_HOSTING": "stopping",
     "TRAINED": "stopped",
 }
+_NONSENSE: Final = (
+    *(AttributeError, KeyError, TypeError, ValueError), *(OverflowError, RecursionError)
+)  # fmt: skip
 _UNREACHED: Final = frozenset(
     {
         *("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "SSLError"),
@@ -135,7 +138,7 @@ class LookoutVision:
         try:
             answer = self._called("detect_anomalies", Body=sent.data, ContentType=sent.content_type)
             seen = _seen(answer["DetectAnomalyResult"])
-        except (KeyError, TypeError, ValueError, AttributeError) as e:
+        except _NONSENSE as e:
             raise ModelError(
                 f"{self._label}: the answer of {self._card.endpoint_url} is not as the protocol "
                 f"has it ({type(e).__name__}: {e}); check what runs there"

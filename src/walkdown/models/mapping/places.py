@@ -77,14 +77,22 @@ def _entries(wanted: DetectionsOutput, value: object) -> Iterator[object]:
     for row in zip(*columns.values(), strict=True):
         entry: dict[str, Any] = {}
         for name, each in zip(columns, row, strict=True):
-            _put(entry, name.split("."), each)
+            _put(entry, name, each)
         yield entry
 
 
-def _put(entry: dict[str, Any], steps: list[str], value: object) -> None:
+def _put(entry: dict[str, Any], path: str, value: object) -> None:
     """So that the path of a column leads to its value in one entry as well."""
+    steps = path.split(".")
     for step in steps[:-1]:
         entry = entry.setdefault(step, {})
+        if not isinstance(entry, dict):
+            break
+    if not isinstance(entry, dict) or steps[-1] in entry:
+        raise ModelError(
+            f"the column {path!r} lies within another of the columns; correct 'output' in the "
+            "model's card"
+        )
     entry[steps[-1]] = value
 
 
