@@ -313,8 +313,10 @@ class TestStarting:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"url": "boards.example.com"}, "must be an address such as https://"),
-        ({"url": "ftp://boards.example.com"}, "must be an address such as https://"),
+        ({"url": "boards.example.com"}, "an address such as https://"),
+        ({"url": "ftp://boards.example.com"}, "must be http:// or https:// and a host"),
+        ({"url": "http://169.254.169.254"}, "is where a cloud machine learns"),
+        ({"url": "http://2852039166"}, "written oddly"),
         ({"project": "a b"}, "'project'"),
         ({"version": "0"}, "'version'"),
         ({"version": 2}, "'version' must be text; put it in quotes (it is 2)"),

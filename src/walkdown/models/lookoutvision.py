@@ -21,6 +21,7 @@ from walkdown.imaging.regions import regions
 from walkdown.models.calling import Asking
 from walkdown.models.cards import Card, read_card
 from walkdown.models.rules import JUST_NORMAL
+from walkdown.sdk import addresses
 from walkdown.sdk.aws import Aws, AwsError, explained
 from walkdown.types import HeatMap, ModelInfo, Prediction, Region, RunState, Verdict
 
@@ -58,10 +59,12 @@ _UNREACHED: Final = frozenset(
 
 def _url(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an address such as https://inspection.example.com")
     if parts.username or parts.password or parts.query:
         raise ValueError("must hold no user, password or question: they would be shown")
+    try:
+        addresses.checked(value)
+    except ValueError as e:
+        raise ValueError(f"{e} (an address such as https://inspection.example.com)") from e
     return value.rstrip("/")
 
 
