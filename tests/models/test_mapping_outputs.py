@@ -271,7 +271,8 @@ def test_nothing_detected_is_normal() -> None:
     [
         ([{"label": "crack"}], {}, "no 'score'"),
         ([{**ENTRY, "box": [1, 2, 3]}], {}, "a box of 3 numbers"),
-        ([{**ENTRY, "box": [9, 9, 1, 1]}], {}, "ends before it begins"),
+        ([{**ENTRY, "box": [9, 9, 1, 1]}], {}, "ends before it begins as xyxy"),
+        ([{**ENTRY, "box": [9, 9, 1, 1]}], {}, "'order' in .* card: xyxy, xywh, cxcywh, yxyx"),
         ([{**ENTRY, "box": [9, 9, 20, 20]}], {"unit": "share"}, "no shares"),
         ([{**ENTRY, "score": 87, "box": [0, 0, 1, 1]}], {}, "confidence of 87"),
         ([{**ENTRY, "label": 5, "box": [0, 0, 1, 1]}], {"labels": ["a"]}, "the label 5"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -144,8 +144,8 @@ def _box(
         left, top, width, height = a, b, c - a, d - b
     if width < 0 or height < 0:
         raise ModelError(
-            f"the answer has a box {numbers}, which ends before it begins; correct 'order' in "
-            "the model's card"
+            f"the answer has a box {numbers}, which ends before it begins as {wanted.order}; "
+            f"correct 'order' in the model's card: {', '.join(get_args(Order))}"
         )
     across, down = (1, 1) if wanted.unit == "share" else (wanted.of or sent_px)
     if wanted.unit == "share" and max(map(abs, numbers)) > 2.0:
