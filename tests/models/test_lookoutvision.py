@@ -214,6 +214,21 @@ class TestASmallServer:
         assert said.verdict is None
         assert "is not as the protocol has it" in str(said.error)
 
+    def test_an_answer_that_is_too_large_is_not_read_to_its_end(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("walkdown.models.lookoutvision.MOST_BYTES", 100_000)
+        fine = json.dumps(classified(False, 0.9)).encode()
+        with inspector() as server:
+            model = open_model(card(server.url), label="b@1")
+            server.raw = 200, {}, fine + b" " * (100_000 - len(fine))
+            assert model.predict([PHOTO])[0].error is None
+            for status in (200, 400):
+                server.raw = status, {}, fine + b" " * 100_000
+                (said,) = model.predict([PHOTO])
+                assert "the answer is larger than 100,000 bytes" in str(said.error)
+            assert len(server.seen) == 3, "it is not asked again"
+
     def test_what_is_no_json_is_told(self) -> None:
         with inspector() as server:
             server.raw = 200, {"Content-Type": "text/html"}, b"<html>welcome</html>"

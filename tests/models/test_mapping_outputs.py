@@ -144,7 +144,7 @@ def test_classes_are_compared_without_regard_to_case() -> None:
 
 def test_an_answer_without_the_anomalies_of_the_card_is_no_normal_one() -> None:
     card: dict[str, Any] = {"at": ".", "anomalies": ["defekt"]}
-    with pytest.raises(ModelError, match="none of the classes 'defekt'.* it has 'good', 'defect'"):
+    with pytest.raises(ModelError, match=r"none of the classes 'defekt'.* it has 'good', 'defect'"):
         said({"classes": card}, {"good": 0.3, "defect": 0.7})
     with pytest.raises(ModelError, match="none of the classes 'defekt'"):
         said({"classes": {**card, "values": "logits"}}, {"good": 0.3, "defect": 4.0})
@@ -255,10 +255,10 @@ def test_columns_within_each_other_are_told(names: tuple[str, str]) -> None:
     inner: Any = {"d": [0.9], "e": [0.9]}
     with pytest.raises(ModelError):
         seen({"c": inner, "d": {"c": inner}}, label=names[0], confidence=names[1], box=None)
+    entry: dict[str, Any] = {}
+    _put(entry, names[0], 1)
     with pytest.raises(ModelError, match="lies within another"):
-        entry: dict[str, Any] = {}
-        for name in names:
-            _put(entry, name, 1)
+        _put(entry, names[1], 1)
 
 
 def test_nothing_detected_is_normal() -> None:

@@ -333,7 +333,19 @@ def test_addresses_in_odd_spellings_are_refused(host: str) -> None:
         addresses.checked(f"http://{host}/x")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::7f00:1", "64:ff9b::808:808", "2002::1", "10.0.0.8", "example.com", "localhost"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "::1",
+        "::7f00:1",
+        "64:ff9b::808:808",
+        "2002::1",
+        "10.0.0.8",
+        "example.com",
+        "localhost",
+    ],
+)
 def test_other_addresses_are_taken(host: str) -> None:
     assert addresses.refusal(host) is None
 

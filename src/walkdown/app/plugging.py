@@ -30,9 +30,9 @@ def plug_in(app: App, name: str, card: Path) -> ModelVersion:
     """Store what a card describes as the live version of ``name``; the same again adds nothing.
 
     The card is a YAML file: ``kind``, which an installed package provides; ``files``, paths within
-    the folder where the card lies; everything else is for the model. It is opened once before it is stored.
-    Raises `SpecError` for what is wrong with the card, `NotFound` for a kind that nobody provides,
-    `ModelError` where the model does not open.
+    the folder where the card lies; everything else is for the model. It is opened once before it is
+    stored. Raises `SpecError` for what is wrong with the card, `NotFound` for a kind that nobody
+    provides, `ModelError` where the model does not open.
     """
     check_name(name)
     packed = _packed(card)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from walkdown.types import Photo, RunStatus
 
 LIMITS: Final = Limits(8_000_000, 4096, 64)
+MOST_BYTES: Final = 20_000_000
+"""Of an answer: its mask is a PNG of no more pixels than the image that was sent."""
 BACKGROUND, WHITE = "background", "#ffffff"
 FINEST: Final = 1024
 """Cells of a heat map along the longer side; a finer mask is made coarser."""
@@ -101,7 +103,9 @@ class LookoutVision:
     def __init__(self, artefact: Artefact, *, label: str) -> None:
         self._label = label
         self._card = read_card(LookoutCard, artefact, label=label)
-        self._aws = Aws(region=self._card.region, endpoint_url=self._card.endpoint_url)
+        self._aws = Aws(
+            region=self._card.region, endpoint_url=self._card.endpoint_url, most_bytes=MOST_BYTES
+        )
         self._asking = Asking(per_second=self._card.per_second)
         self._info = ModelInfo(
             label,

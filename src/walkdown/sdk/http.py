@@ -56,7 +56,8 @@ class HttpError(ModelError):
 class Manners:
     """How a service is asked.
 
-    ``timeout_s`` is how long an answer may take, head and body together. ``retries`` are made where nothing listens, a connection breaks, or the service says that it is busy.
+    ``timeout_s`` is how long an answer may take, head and body together. ``retries`` are
+    made where nothing listens, a connection breaks, or the service says that it is busy.
     """
 
     connect_timeout_s: float = 5.0
@@ -250,7 +251,7 @@ class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         return _allowed(super()._new_conn())
 
-    def getresponse(self) -> HTTPResponse:
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as urllib3's own
         watched(self.sock)
         return super().getresponse()
 
@@ -259,7 +260,7 @@ class _SecureConnection(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
         return _allowed(super()._new_conn())
 
-    def getresponse(self) -> HTTPResponse:
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as urllib3's own
         watched(self.sock)
         return super().getresponse()
 

@@ -66,15 +66,6 @@ class InputCard(Card):
         of_numbers = {"scale", "mean", "std"} & self.model_fields_set
         if self.dtype == "uint8" and of_numbers:
             raise ValueError(f"{sorted(of_numbers)[0]!r} belongs to 'dtype: float32'")
-        if not all(_LEAST_STD <= value <= _LARGEST for value in self.std):
-            raise ValueError(f"'std' must be {_LEAST_STD:g} to {_LARGEST:g}: above 0")
-        if not all(abs(value) <= _LARGEST for value in self.mean):
-            raise ValueError(f"'mean' must be {-_LARGEST:g} to {_LARGEST:g}")
-        if self.least_bytes > self.max_bytes:
-            raise ValueError(
-                f"a tensor of this 'size' takes {self.least_bytes:,} bytes or more, and 'max_bytes' "
-                f"is {self.max_bytes:,}: make it smaller, send it as npy, or raise 'max_bytes'"
-            )
         in_json = self.format == "base64" or (self.format == "tensor" and self.encoding == "json")
         if not in_json and (self.key or self.more):
             raise ValueError("'key' and 'more' belong to what is sent as JSON")
@@ -82,6 +73,19 @@ class InputCard(Card):
             raise ValueError("'format: base64' needs a 'key', under which the image stands")
         if self.more and (not self.key or self.key in self.more):
             raise ValueError("'more' stands beside a 'key' of another name")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_sent(self) -> InputCard:
+        if not all(_LEAST_STD <= value <= _LARGEST for value in self.std):
+            raise ValueError(f"'std' must be {_LEAST_STD:g} to {_LARGEST:g}: above 0")
+        if not all(abs(value) <= _LARGEST for value in self.mean):
+            raise ValueError(f"'mean' must be {-_LARGEST:g} to {_LARGEST:g}")
+        if self.least_bytes > self.max_bytes:
+            raise ValueError(
+                f"a tensor of this 'size' takes {self.least_bytes:,} bytes or more, and "
+                f"'max_bytes' is {self.max_bytes:,}: make it smaller, send it as npy, or raise it"
+            )
         try:
             json.dumps(self.more, allow_nan=False)
         except (TypeError, ValueError) as e:

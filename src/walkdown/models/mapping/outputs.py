@@ -51,7 +51,8 @@ class ClassesOutput(Card):
     ``at`` leads to a list of numbers, in the order of ``labels``; to a mapping from label to
     number; or to a list of mappings, each with a label at ``label`` and a number at ``value``.
     Either ``anomalies`` or ``normal`` are named, without regard to case; the other classes are the
-    other. Where classes are ``exclusive``, those of one side are added up, else the likeliest counts.
+    other. Where classes are ``exclusive``, those of one side are added up, else the likeliest
+    counts.
     """
 
     at: paths.Path
