@@ -82,7 +82,7 @@ def _files(names: object, card: Path, lines: Lines) -> dict[str, bytes]:
 
 def _within(card: Path, name: str, at: str) -> Path:
     """The file of a card that may be a stranger's: nothing outside of the card's folder is read."""
-    folder = card.resolve().parent
+    folder = card.parent.resolve()
     try:
         # A name with half a character, say, is none that a file can have.
         name.encode()
