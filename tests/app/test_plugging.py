@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,15 +56,33 @@ def test_a_card_makes_a_version_that_opens_and_is_live(tmp_path: Path, card: Car
         ("kind: fake\nfiles: [gone.onnx]", "card.yaml:2: gone.onnx can't be read: No such file"),
         ("kind: fake\nfiles: [card.yaml, ../cards/card.yaml]", "two files are called 'card.yaml'"),
         ("kind: fake\nformat: 2", "can't hold 'format'"),
-        ("kind: fake\nat: .nan", "card.yaml: Out of range float values"),
+        ("kind: fake\nat: .nan", "card.yaml:2: 'at' must be a number (it is nan)"),
+        ("kind: fake\na:\n  b: [1, .inf]", "card.yaml:3: 'a.b[2]' must be a number"),
+        ("kind: fake\nfiles: {}", "card.yaml:2: 'files' must be a list of paths"),
+        ("kind: fake\nfiles: 0", "card.yaml:2: 'files' must be a list of paths"),
+        ("kind: fake\nfiles: ['']", "card.yaml:2:  is no file but a folder"),
+        ("kind: fake\nfiles: [../secret]", "card.yaml:2: ../secret lies outside"),
+        ("kind: fake\nfiles: [/etc/passwd]", "card.yaml:2: /etc/passwd lies outside"),
+        ("kind: fake\nfiles: [link]", "card.yaml:2: link lies outside of the card's folder"),
+        ("kind: fake\nfiles: [pipe]", "card.yaml:2: pipe is no file"),
+        ('kind: fake\nfiles: ["a\\0b"]', "card.yaml:2: 'a\\x00b' can't be the name"),
+        ('kind: fake\nfiles: ["a\\ud800"]', "card.yaml:2: 'a\\ud800' can't be the name"),
+        ("kind: fake\nfiles: [large.bin]", "card.yaml:2: large.bin has more than 100 bytes"),
+        ("#" * 1_000_001, "card.yaml has more than 1,000,000 bytes"),
     ],
 )
 def test_a_wrong_card_is_told_where_it_is_wrong(
-    tmp_path: Path, card: Card, text: str, words: str
+    tmp_path: Path, card: Card, text: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = open_workspace(str(tmp_path))
+    path = card(text)
+    (tmp_path / "secret").write_text("mine")
+    (path.parent / "link").symlink_to(tmp_path / "secret")
+    os.mkfifo(path.parent / "pipe")
+    (path.parent / "large.bin").write_bytes(b"x" * 101)
+    monkeypatch.setattr("walkdown.app.plugging.MAX_FILE_BYTES", 100)
     with pytest.raises(SpecError) as e:
-        plug_in(app, "mine", card(text))
+        plug_in(app, "mine", path)
     assert words in str(e.value)
     assert app.versions.versions() == []
 

@@ -176,3 +176,18 @@ def test_people_are_told_the_nearest_normal_image() -> None:
 def test_a_table_without_columns_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     output.table([], header=())
     assert capsys.readouterr().out == ""
+
+
+def test_anything_can_be_shown() -> None:
+    assert output.shown("caf\udce9 \ud800 \x1b[2J é") == r"caf\xe9 \ud800 \x1b[2J é"
+
+
+def test_what_models_call_places_can_not_control_a_terminal() -> None:
+    bad = Region((1, 2, 3, 4), 0.5, 0.9, "cr\x1back\ud800")
+    said = Prediction(Verdict.ANOMALY, 0.9, 1.0, regions=(bad,))
+    stages = (StageResult("look", "m@1", "d" * 64, said),)
+    found = Result(
+        ResultKey("w", "c", "p"), "file:///a", "a", Status.DONE, "ada", NOON, stages=stages
+    )
+    told = "\n".join(describe(found, str))
+    assert r"cr\x1back\ud800 at x 1" in told

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.services.aws_stub import AwsStub, Refused, aws_stub
 from tests.services.cases_bedrock import CARD, CASES, MODEL, as_text, by_tool, looked_at
+from tests.services.http_stub import Says, http_stub
 
 from walkdown.models.artefact import pack
 from walkdown.models.bedrock.asking import SYSTEM, TOOL
@@ -237,6 +238,18 @@ def test_an_answer_that_does_not_fit_is_asked_for_once_more(
     assert words in str(said.error)
     assert said.cost_usd == pytest.approx(2 * LOOK_USD), "what was paid for is told"
     assert len(desk.asked) == 4, "no third question"
+
+
+@pytest.mark.parametrize("text", [b"[1]", b"null", b'{"a":' * 50_000, b'{"output": [1]}'])
+def test_an_answer_that_is_not_bedrocks_is_told(
+    text: bytes, monkeypatch: pytest.MonkeyPatch, stub: AwsStub
+) -> None:
+    with http_stub(lambda _: Says(text)) as service:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", service.url)
+        said = look()
+    assert said.verdict is None
+    assert "anthropic" in str(said.error)
+    assert "Error: " not in str(said.error), "it is told in words"
 
 
 def test_a_label_of_nobodys_is_asked_for_once_more(stub: AwsStub, desk: Desk) -> None:

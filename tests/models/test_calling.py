@@ -60,12 +60,15 @@ def test_one_that_fails_fails_alone(error: Exception) -> None:
         assert found[1].verdict is None
 
 
-def test_a_fault_of_ours_is_no_failed_image() -> None:
+def test_what_nobody_has_thought_of_fails_its_photograph_alone_and_says_what_it_was() -> None:
     def ask(photo: Photo) -> Prediction:
-        raise KeyError("a slip of the pen")
+        if photo.content == "1":
+            raise OverflowError("too much")
+        return said(photo)
 
-    with pytest.raises(KeyError):
-        Asking().each(PHOTOS, ask)
+    for asking in (Asking(), Asking(at_once=1)):
+        found = asking.each(PHOTOS[:3], ask)
+        assert [p.error for p in found] == [None, "OverflowError: too much", None]
 
 
 def test_the_pace_is_kept_over_batches() -> None:

@@ -13,6 +13,7 @@ import pytest
 from walkdown.models.conformance import CHECKS, examine, photo_of
 from walkdown.models.fake import Fake, fake_artefact
 from walkdown.models.fake_job import FakeJob, fake_job_artefact
+from walkdown.pipeline.predictions import failed
 from walkdown.types import HeatMap, Photo, Prediction, Region, Verdict
 
 Change = Callable[[list[Prediction], Sequence[Photo]], list[Prediction]]
@@ -53,7 +54,7 @@ def test_good_models_keep_to_all_of_it(model: object) -> None:
     [
         (lambda said, _: said or [None], "says nothing of no photographs", "empty list"),
         (every(verdict=None), "gives whole predictions", "neither a verdict nor an error"),
-        (every(verdict=None, error="no"), "gives whole predictions", "plain photograph: no"),
+        (every(verdict=None, error="no"), "answers at all", "plain photograph: no"),
         (every(score=1.5), "gives whole predictions", "score of 1.5"),
         (every(raw_score=float("nan")), "gives whole predictions", "raw score of nan"),
         (every(verdict=Verdict.NORMAL), "gives whole predictions", "0.5 is the threshold"),
@@ -72,6 +73,31 @@ def test_what_is_wrong_with_an_answer_is_found(change: Change, check: str, words
     found = broken(Changed(change))
     (why,) = (why for name, why in found.items() if name.startswith(check))
     assert words in why
+
+
+def test_a_model_that_answers_nothing_is_told_at_once_and_asked_no_more() -> None:
+    asked: list[int] = []
+
+    def dead(said: list[Prediction], photos: Sequence[Photo]) -> list[Prediction]:
+        asked.append(len(photos))
+        return [failed("nothing answers there") for _ in photos]
+
+    (found,) = examine(Changed(dead), PHOTOS)
+    assert found.check == next(iter(CHECKS)) == "answers at all"
+    assert found.why == "it can't look at a plain photograph: nothing answers there"
+    assert asked == [1]
+
+
+def test_two_errors_are_not_the_same_answer() -> None:
+    counter = iter(range(10**6))
+
+    def tired(said: list[Prediction], photos: Sequence[Photo]) -> list[Prediction]:
+        # All of the first checks are answered, and nothing after them.
+        return said if next(counter) < 20 else [failed("too tired") for _ in photos]
+
+    found = broken(Changed(tired))
+    assert "it can't look at a plain photograph: too tired" in found["says the same again"]
+    assert "too tired" in found["can be asked from several threads"]
 
 
 def test_a_model_that_changes_its_mind_is_found() -> None:

@@ -19,6 +19,10 @@ from walkdown.models.artefact import pack
 from walkdown.models.conformance import examine, photo_of
 from walkdown.models.http.card import HttpCard
 from walkdown.models.http.secrets import Secret
+from walkdown.models.mapping import InputCard, OutputCard
+from walkdown.models.mapping.masks import MaskOutput
+from walkdown.models.mapping.outputs import ClassesOutput, ScoreOutput
+from walkdown.models.mapping.places import DetectionsOutput
 from walkdown.registry import Offers, open_model
 from walkdown.types import Photo, Prediction, Verdict
 
@@ -352,3 +356,12 @@ def test_the_cards_of_the_page_open(text: str, tmp_path: Path) -> None:
 def test_the_page_knows_every_key() -> None:
     keys = PAGE.split("## All keys")[1].split("[Input](")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", keys, re.MULTILINE)) == set(HttpCard.model_fields)
+
+
+def test_the_page_names_every_key_of_input_and_output() -> None:
+    tables = PAGE.split("In short, with links")[1].split("## ")[0]
+    given, read = tables.split("key of [`output`]")
+    assert set(InputCard.model_fields) <= set(re.findall(r"`(\w+)`", given))
+    inner = (ScoreOutput, ClassesOutput, DetectionsOutput, MaskOutput)
+    keys = set(OutputCard.model_fields).union(*(card.model_fields for card in inner))
+    assert keys <= set(re.findall(r"`(\w+)`", read))

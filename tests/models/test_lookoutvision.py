@@ -206,6 +206,29 @@ class TestASmallServer:
         told = str(said.error)
         assert "is not as the protocol has it" in told or "cannot ask http://127" in told
 
+    @pytest.mark.parametrize("text", [b"[1]", b"null", b'{"a":' * 50_000, b"[" * 50_000])
+    def test_what_is_nested_deeply_or_no_mapping_is_told(self, text: bytes) -> None:
+        with inspector() as server:
+            server.raw = 200, {}, text
+            (said,) = open_model(card(server.url), label="b@1").predict([PHOTO])
+        assert said.verdict is None
+        assert "is not as the protocol has it" in str(said.error)
+
+    def test_an_answer_that_is_too_large_is_not_read_to_its_end(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("walkdown.models.lookoutvision.MOST_BYTES", 100_000)
+        fine = json.dumps(classified(False, 0.9)).encode()
+        with inspector() as server:
+            model = open_model(card(server.url), label="b@1")
+            server.raw = 200, {}, fine + b" " * (100_000 - len(fine))
+            assert model.predict([PHOTO])[0].error is None
+            for status in (200, 400):
+                server.raw = status, {}, fine + b" " * 100_000
+                (said,) = model.predict([PHOTO])
+                assert "the answer is larger than 100,000 bytes" in str(said.error)
+            assert len(server.seen) == 3, "it is not asked again"
+
     def test_what_is_no_json_is_told(self) -> None:
         with inspector() as server:
             server.raw = 200, {"Content-Type": "text/html"}, b"<html>welcome</html>"
@@ -305,8 +328,10 @@ class TestStarting:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"url": "boards.example.com"}, "must be an address such as https://"),
-        ({"url": "ftp://boards.example.com"}, "must be an address such as https://"),
+        ({"url": "boards.example.com"}, "an address such as https://"),
+        ({"url": "ftp://boards.example.com"}, "must be http:// or https:// and a host"),
+        ({"url": "http://169.254.169.254"}, "is where a cloud machine learns"),
+        ({"url": "http://2852039166"}, "written oddly"),
         ({"project": "a b"}, "'project'"),
         ({"version": "0"}, "'version'"),
         ({"version": 2}, "'version' must be text; put it in quotes (it is 2)"),

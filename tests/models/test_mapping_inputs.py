@@ -69,7 +69,7 @@ def test_an_image_fits_into_the_bytes() -> None:
 @pytest.mark.parametrize(
     "keys",
     [{"size": [300, 300]}, {"size": [300, 300], "format": "png"},
-     {"size": [300, 300], "format": "tensor"}],
+     {"size": [10, 8], "format": "tensor"}],
 )  # fmt: skip
 def test_what_can_not_be_made_smaller_is_refused(keys: Any) -> None:
     with pytest.raises(ImageError, match="the service takes 1,000"):
@@ -129,6 +129,13 @@ def test_a_photograph_of_one_pixel_is_sent() -> None:
         ({"layout": "NCHW"}, "belongs to 'format: tensor'"),
         ({"format": "tensor", "size": [8, 8], "dtype": "uint8", "mean": [0, 0, 0]}, "float32"),
         ({"format": "tensor", "size": [8, 8], "std": [0, 1, 1]}, "above 0"),
+        ({"format": "tensor", "size": [8, 8], "std": [1, 1, 1e-7]}, "above 0"),
+        ({"format": "tensor", "size": [8, 8], "std": [1, 1, float("inf")]}, "'std' must"),
+        ({"format": "tensor", "size": [8, 8], "mean": [0, -1e7, 0]}, "'mean' must be"),
+        ({"format": "tensor", "size": [8, 8], "mean": [0, float("nan"), 0]}, "'mean' must be"),
+        ({"format": "tensor", "size": [16384, 16384], "encoding": "npy"}, "takes 3,221,225,472 by"),
+        ({"format": "tensor", "size": [50, 50], "max_bytes": 29_999}, "takes 30,000 bytes"),
+        ({"format": "base64", "key": "a", "more": {"b": float("nan")}}, "be written as JSON"),
         ({"format": "base64"}, "needs a 'key'"),
         ({"key": "a"}, "sent as JSON"),
         ({"format": "base64", "key": "a", "more": {"a": 1}}, "another name"),

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 from walkdown.errors import ModelError
 from walkdown.models.mapping import OutputCard, mapped, parsed
 from walkdown.models.mapping.answers import write
+from walkdown.models.mapping.places import _put
 from walkdown.types import HeatMap, Prediction, Region, Verdict
 
 
@@ -132,6 +134,36 @@ def test_only_the_likeliest_classes_are_enough() -> None:
     assert found.verdict is Verdict.ANOMALY
 
 
+def test_classes_are_compared_without_regard_to_case() -> None:
+    for sides in ({"anomalies": ["CRACK"]}, {"normal": ["Good"]}):
+        found = said({"classes": {"at": ".", **sides}}, {"good": 0.1, "Crack": 0.9})
+        assert (found.verdict, found.labels) == (Verdict.ANOMALY, ("Crack",))
+    found = said({"classes": {"at": ".", "labels": LABELS, "anomalies": ["Rust"]}}, [0.1, 0.1, 0.8])
+    assert found.labels == ("rust",)
+
+
+def test_an_answer_without_the_anomalies_of_the_card_is_no_normal_one() -> None:
+    card: dict[str, Any] = {"at": ".", "anomalies": ["defekt"]}
+    with pytest.raises(ModelError, match=r"none of the classes 'defekt'.* it has 'good', 'defect'"):
+        said({"classes": card}, {"good": 0.3, "defect": 0.7})
+    with pytest.raises(ModelError, match="none of the classes 'defekt'"):
+        said({"classes": {**card, "values": "logits"}}, {"good": 0.3, "defect": 4.0})
+    with pytest.raises(ModelError, match="list all of the service's classes under 'labels'"):
+        said({"classes": {**card, "labels": ["good", "defekt"]}}, {"good": 0.3, "defect": 0.3})
+    top = said({"classes": card}, {"good": 0.8})
+    assert top.verdict is Verdict.NORMAL, "only the likeliest is told"
+    sure = said({"classes": {**card, "labels": ["good", "defekt"]}}, {"good": 1.0})
+    assert sure.verdict is Verdict.NORMAL
+
+
+def test_many_classes_take_no_time() -> None:
+    labels = [str(i) for i in range(10_000)]
+    card = {"at": ".", "labels": labels, "anomalies": ["7"], "values": "logits"}
+    output, began = OutputCard.model_validate({"classes": card}), time.perf_counter()
+    mapped(output, [0.0] * 10_000, width_px=1, height_px=1)
+    assert time.perf_counter() - began < 2.0
+
+
 def test_classes_that_do_not_exclude_each_other_are_not_added_up() -> None:
     card = {"classes": {"at": ".", "anomalies": ["crack", "rust", "dent"], "exclusive": False,
                         "threshold": 0.4}}  # fmt: skip
@@ -160,6 +192,9 @@ def test_raw_outputs_become_probabilities() -> None:
         ("good", "must be a list"),
         ([{"label": "good"}], "no 'score'"),
         ({"good": "much"}, "must be a number"),
+        ({"good": 0.5, "Good": 0.5}, "the class 'Good' twice"),
+        ([{"label": "a", "score": 0.5}, {"label": "a", "score": 0.1}], "the class 'a' twice"),
+        ([0.0] * 10_001, "10,001 classes at '.'; 10,000 at most"),
     ],
 )
 def test_classes_that_make_no_sense_are_told(answer: object, why: str) -> None:
@@ -215,6 +250,17 @@ def test_columns_below_names_are_read() -> None:
     assert (found.labels, found.regions) == (("crack",), ())
 
 
+@pytest.mark.parametrize("names", [("c", "c.d"), ("d.c.e", "d.c"), ("c", "c.d.e")])
+def test_columns_within_each_other_are_told(names: tuple[str, str]) -> None:
+    inner: Any = {"d": [0.9], "e": [0.9]}
+    with pytest.raises(ModelError):
+        seen({"c": inner, "d": {"c": inner}}, label=names[0], confidence=names[1], box=None)
+    entry: dict[str, Any] = {}
+    _put(entry, names[0], 1)
+    with pytest.raises(ModelError, match="lies within another"):
+        _put(entry, names[1], 1)
+
+
 def test_nothing_detected_is_normal() -> None:
     assert seen([]).verdict is Verdict.NORMAL
     assert seen([{**ENTRY, "score": 0.2, "box": [0, 0, 9, 9]}]).verdict is Verdict.NORMAL
@@ -225,7 +271,8 @@ def test_nothing_detected_is_normal() -> None:
     [
         ([{"label": "crack"}], {}, "no 'score'"),
         ([{**ENTRY, "box": [1, 2, 3]}], {}, "a box of 3 numbers"),
-        ([{**ENTRY, "box": [9, 9, 1, 1]}], {}, "ends before it begins"),
+        ([{**ENTRY, "box": [9, 9, 1, 1]}], {}, "ends before it begins as xyxy"),
+        ([{**ENTRY, "box": [9, 9, 1, 1]}], {}, "'order' in .* card: xyxy, xywh, cxcywh, yxyx"),
         ([{**ENTRY, "box": [9, 9, 20, 20]}], {"unit": "share"}, "no shares"),
         ([{**ENTRY, "score": 87, "box": [0, 0, 1, 1]}], {}, "confidence of 87"),
         ([{**ENTRY, "label": 5, "box": [0, 0, 1, 1]}], {"labels": ["a"]}, "the label 5"),

@@ -233,6 +233,8 @@ def test_opening_asks_nothing_and_loads_no_sdk() -> None:
         ("rekognition_labels", {"regin": "eu-central-1"}, "did you mean 'region'?"),
         ("rekognition_text", {"required": [], "forbidden": []}, "at least one of 'required'"),
         ("rekognition_text", {"required": [{"pattern": "("}]}, "is no regular expression"),
+        ("rekognition_text", {"required": [{"pattern": "a{99999999999}"}]}, "number of times"),
+        ("rekognition_text", {"required": [{"pattern": "(?:a)"}]}, "'(?' are not known"),
         ("rekognition_text", {"required": [{"name": "x"}]}, "needs either a 'text' or a"),
         ("rekognition_text", {"required": [110]}, "must hold"),
         ("rekognition_moderation",

@@ -197,6 +197,8 @@ def test_a_region_has_a_score_on_the_scale_of_scores() -> None:
         ((0.5, 0.5, -0.2, 0.2), None),
         ((float("nan"), 0.1, 0.2, 0.2), None),
         ((0.1, 0.1, float("inf"), 0.2), None),
+        ((-1.7e308, 0.1, 1.7e308, 0.2), (0, 10, 1, 20)),
+        ((0.5, 0.1, 1.7e308, 0.2), (100, 10, 100, 20)),
     ],
 )
 def test_boxes_are_cut_at_the_edges(

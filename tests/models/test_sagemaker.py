@@ -177,8 +177,21 @@ def test_a_malformed_answer_fails_its_photo_and_is_paid(
     assert said.cost_usd == 0.01
 
 
+def test_an_answer_that_is_too_large_is_not_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("walkdown.models.sagemaker.shelf.MOST_BYTES", 1000)
+    answer = b'{"predictions": [{"score": 200}]}'
+    with endpoint(monkeypatch, lambda *_: answer + b" " * 967, usd_per_image=0.01) as (model, _):
+        assert model.predict([grey(9)])[0].error is None
+    with endpoint(monkeypatch, lambda *_: answer + b" " * 968, usd_per_image=0.01) as (model, _):
+        said = model.predict([grey(9)])[0]
+    assert "the endpoint Lines-1: its answer has more than 1,000 bytes" in str(said.error)
+    assert said.cost_usd == 0.01
+
+
 def test_a_photograph_that_is_too_large_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = {"format": "tensor", "size": [500, 500], "max_bytes": 50_000}
+    keys = {"format": "tensor", "size": [60, 60], "max_bytes": 50_000}
     with endpoint(monkeypatch, input=keys) as (model, account):
         assert "takes 50,000 ('max_bytes')" in (model.predict([grey(9)])[0].error or "")
         assert account.stub.calls == []
@@ -193,6 +206,7 @@ def test_a_photograph_that_is_too_large_is_not_sent(monkeypatch: pytest.MonkeyPa
         ("sagemaker", {"variant": "a", "inference_component": "b"}, "give one of them"),
         ("sagemaker", {"input": {"format": "tensor"}}, "needs a 'size'"),
         ("sagemaker_async", {"s3": "bucket/prefix"}, "'s3'"),
+        *(("sagemaker_async", {"s3": f"s3://plant-1/{odd}x"}, "'s3'") for odd in "$*{} "),
         ("sagemaker_batch", {"s3": "s3://bucket-1/p"}, "'model' is missing"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from walkdown.models.patterns import BadPattern, Pattern
+from walkdown.models.patterns import BadPattern, Pattern, Search
 from walkdown.models.rules import Detected
 from walkdown.models.texts import TextRule, distance, judged_text
 from walkdown.types import Prediction, Verdict
@@ -132,6 +132,33 @@ def test_patterns_mean_what_they_mean_elsewhere(expression: str, text: str) -> N
 )
 def test_made_up_patterns_mean_what_they_mean_elsewhere(expression: str, text: str) -> None:
     assert Pattern(expression).fits(text) == bool(re.fullmatch(expression, text))
+
+
+@settings(max_examples=200)
+@given(
+    st.sampled_from(["a", "ab", "a+b", "[ab]{2}", r"\d+", "b.", "(a|bb)b", "é", "[^a]b", "a*"]),
+    st.sampled_from(["", "^", r"\b"]),
+    st.sampled_from(["", "$", r"\b"]),
+    st.text("abAB1 é", max_size=12),
+    st.booleans(),
+)
+def test_what_is_searched_for_is_found_where_others_find_it(
+    inner: str, begin: str, end: str, text: str, ignore_case: bool
+) -> None:
+    flags = re.IGNORECASE if ignore_case else re.NOFLAG
+    hits = re.finditer(begin + inner + end, text, flags)
+    expected = [hit.span() for hit in hits if hit.group()]
+    assert Search(begin + inner + end).spans(text, ignore_case=ignore_case) == expected
+
+
+def test_what_is_searched_for_takes_time_in_proportion_to_the_text() -> None:
+    began = time.perf_counter()
+    assert Search(r"(a+)+b").spans("a" * 3000) == []
+    assert len(Search(r"a|a*b").spans("a" * 3000)) == 3000
+    assert time.perf_counter() - began < 5.0
+    with pytest.raises(BadPattern, match="must stand in"):
+        Search(r"^a|b$")
+    assert Search(r"a\$").spans("a$") == [(0, 2)]
 
 
 def test_a_pattern_that_would_backtrack_for_years_takes_no_time() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import gzip
 import logging
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -269,7 +272,8 @@ def test_no_query_string_gets_into_the_log(
     [
         *("169.254.169.254", "169.254.170.2", "[fe80::1]", "[fe80::1%25eth0]", "[fd00:ec2::254]"),
         *("[::ffff:169.254.169.254]", "metadata.google.internal", "METADATA.google.internal."),
-        "100.100.100.200",
+        *("100.100.100.200", "168.63.129.16", "192.0.0.192", "[fd00:ec2::23]"),
+        *("[64:ff9b::a9fe:a9fe]", "[2002:a9fe:a9fe::1]", "[::a9fe:a9fe]", "[64:ff9b::6464:64c8]"),
     ],
 )
 def test_where_machines_learn_their_credentials_nothing_is_sent(host: str) -> None:
@@ -317,9 +321,97 @@ def test_a_refused_address_is_not_repeated(url: str) -> None:
     assert "s3cret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "10.0.0.8", "example.com", "localhost"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("0xa9fea9fe", "2852039166", "0251.254.169.254", "0xa9.254.169.254", "169.254.43518"),
+        *("169.254.169.254.", "127.1", "010.0.0.1", "0X7F.1"),
+    ],
+)
+def test_addresses_in_odd_spellings_are_refused(host: str) -> None:
+    with pytest.raises(ValueError, match="written oddly"):
+        addresses.checked(f"http://{host}/x")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "::1",
+        "::7f00:1",
+        "64:ff9b::808:808",
+        "2002::1",
+        "10.0.0.8",
+        "example.com",
+        "localhost",
+    ],
+)
 def test_other_addresses_are_taken(host: str) -> None:
     assert addresses.refusal(host) is None
+
+
+@contextmanager
+def dripping(head: bytes, drop: bytes, certificate: Path | None = None) -> Iterator[str]:
+    """A service that begins well and then sends a drop now and then, for ever."""
+    stopped = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            wrapped = connection
+            if certificate is not None:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(certificate)
+                wrapped = context.wrap_socket(connection, server_side=True)
+            wrapped.recv(65_536)
+            wrapped.sendall(head)
+            while not stopped.wait(0.05):
+                wrapped.sendall(drop)
+            wrapped.close()
+
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    scheme = "https" if certificate else "http"
+    try:
+        yield f"{scheme}://127.0.0.1:{listening.getsockname()[1]}/x"
+    finally:
+        stopped.set()
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        thread.join()
+
+
+DRIPS = [
+    (b"HTTP/1.1 2", b"0"),
+    (b"HTTP/1.1 200 OK\r\nX-A: ", b"a"),
+    (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"a"),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+    (b"HTTP/1.1 200 OK\r\n\r\n", b"a"),
+]
+
+
+@pytest.mark.parametrize(("head", "drop"), DRIPS)
+def test_an_answer_that_comes_in_drops_is_not_waited_for(head: bytes, drop: bytes) -> None:
+    began = time.monotonic()
+    with dripping(head, drop) as url:
+        error = told(url, timeout_s=0.4)
+    assert "it did not answer within 0.4 s" in str(error)
+    assert time.monotonic() - began < 3.0
+
+
+def test_drops_over_tls_are_not_waited_for(certificate: Path) -> None:
+    began = time.monotonic()
+    with dripping(*DRIPS[1], certificate) as url:
+        error = told(url, timeout_s=0.4, authorities=certificate.read_text())
+    assert "it did not answer within 0.4 s" in str(error)
+    assert time.monotonic() - began < 3.0
 
 
 def test_certificates_that_are_none_are_refused() -> None:

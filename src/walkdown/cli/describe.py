@@ -71,7 +71,7 @@ def _stage(stage: StageResult, locate: Callable[[str], str]) -> Iterator[str]:
 def _region(region: Region) -> str:
     x, y, width, height = region.box
     return (
-        f"{region.label} at x {x}, y {y}, {width} x {height} px, "
+        f"{shown(region.label)} at x {x}, y {y}, {width} x {height} px, "
         f"{region.area_pct:.2f} % of the image, score {region.score:.3f}"
     )
 

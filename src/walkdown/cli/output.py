@@ -53,7 +53,8 @@ def result_json(app: App, result: Result) -> Row:
 
 def shown(name: str) -> str:
     """A file name that any terminal can print: what is not Unicode, or controls it, is escaped."""
-    clean = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    # Bytes that were no text are shown as such, and any other half of a character as what it is.
+    clean = "".join(f"\\x{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else c for c in name)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clean)
 
 

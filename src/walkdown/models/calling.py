@@ -26,7 +26,7 @@ class Asking:
         self._at_once = at_once
 
     def each(self, photos: Sequence[Photo], ask: Callable[[Photo], Prediction]) -> list[Prediction]:
-        """One prediction per photo, in order; what is raised as `WalkdownError` fails its photo."""
+        """One prediction per photo, in order; whatever is raised fails its photo alone."""
         if len(photos) <= 1 or self._at_once == 1:
             return [self._one(photo, ask) for photo in photos]
         with ThreadPoolExecutor(min(self._at_once, len(photos))) as pool:
@@ -39,3 +39,5 @@ class Asking:
             return ask(photo)
         except WalkdownError as e:
             return failed(str(e))
+        except Exception as e:  # an answer may be such as nobody has thought of
+            return failed(f"{type(e).__name__}: {e}")

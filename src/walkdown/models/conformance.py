@@ -52,7 +52,8 @@ class Found:
 def examine(model: Model | JobModel, photos: Sequence[Photo]) -> Iterator[Found]:
     """Run all checks, each as it comes. ``photos`` are two or more that the model can look at.
 
-    Whatever a model raises is the outcome of the check in which it did.
+    Whatever a model raises is the outcome of the check in which it did. A model that answers
+    nothing fails the first check, and is asked no more.
     """
     ask = _way(model)
     for name, check in CHECKS.items():
@@ -65,6 +66,8 @@ def examine(model: Model | JobModel, photos: Sequence[Photo]) -> Iterator[Found]
         except Exception as e:  # a model may be anyone's code
             why = f"it raised {type(e).__name__}: {e}"
         yield Found(name, why, time.perf_counter() - began)
+        if why is not None and check is _answers:
+            return
 
 
 def photo_of(pixels: NDArray[np.uint8]) -> Photo:
@@ -90,6 +93,11 @@ def _way(model: Model | JobModel) -> Way:
         return jobs.collect(token)
 
     return wait
+
+
+def _answers(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> None:
+    if error := getattr(_one(ask, photos[0]), "error", None):
+        raise Broken(f"it can't look at a plain photograph: {error}")
 
 
 def _says_what_it_is(info: ModelInfo, ask: Way, photos: Sequence[Photo]) -> None:
@@ -246,6 +254,10 @@ def _one(ask: Way, photo: Photo) -> Prediction:
 
 
 def _same(info: ModelInfo, one: Prediction, other: Prediction, how: str, before: str) -> None:
+    for when, said in ((before, one), (how, other)):
+        if said.error is not None:
+            # Two that failed are not the same answer: they are none.
+            raise Broken(f"{when} it can't look at a plain photograph: {said.error}")
     if not info.deterministic:
         return
     if one.verdict is not other.verdict:
@@ -268,6 +280,7 @@ def _locked(photo: Photo) -> Photo:
 
 
 CHECKS: dict[str, Callable[[ModelInfo, Way, Sequence[Photo]], None]] = {
+    "answers at all": _answers,
     "says what it is": _says_what_it_is,
     "says nothing of no photographs": _nothing_of_nothing,
     "gives whole predictions": _whole,

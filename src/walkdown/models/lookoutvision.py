@@ -21,6 +21,7 @@ from walkdown.imaging.regions import regions
 from walkdown.models.calling import Asking
 from walkdown.models.cards import Card, read_card
 from walkdown.models.rules import JUST_NORMAL
+from walkdown.sdk import addresses
 from walkdown.sdk.aws import Aws, AwsError, explained
 from walkdown.types import HeatMap, ModelInfo, Prediction, Region, RunState, Verdict
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from walkdown.types import Photo, RunStatus
 
 LIMITS: Final = Limits(8_000_000, 4096, 64)
+MOST_BYTES: Final = 20_000_000
+"""Of an answer: its mask is a PNG of no more pixels than the image that was sent."""
 BACKGROUND, WHITE = "background", "#ffffff"
 FINEST: Final = 1024
 """Cells of a heat map along the longer side; a finer mask is made coarser."""
@@ -45,6 +48,9 @@ _STATUSES: Final[dict[str, RunStatus]] = {
     "STOPPING_HOSTING": "stopping",
     "TRAINED": "stopped",
 }
+_NONSENSE: Final = (
+    *(AttributeError, KeyError, TypeError, ValueError), *(OverflowError, RecursionError)
+)  # fmt: skip
 _UNREACHED: Final = frozenset(
     {
         *("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "SSLError"),
@@ -55,10 +61,12 @@ _UNREACHED: Final = frozenset(
 
 def _url(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an address such as https://inspection.example.com")
     if parts.username or parts.password or parts.query:
         raise ValueError("must hold no user, password or question: they would be shown")
+    try:
+        addresses.checked(value)
+    except ValueError as e:
+        raise ValueError(f"{e} (an address such as https://inspection.example.com)") from e
     return value.rstrip("/")
 
 
@@ -95,7 +103,9 @@ class LookoutVision:
     def __init__(self, artefact: Artefact, *, label: str) -> None:
         self._label = label
         self._card = read_card(LookoutCard, artefact, label=label)
-        self._aws = Aws(region=self._card.region, endpoint_url=self._card.endpoint_url)
+        self._aws = Aws(
+            region=self._card.region, endpoint_url=self._card.endpoint_url, most_bytes=MOST_BYTES
+        )
         self._asking = Asking(per_second=self._card.per_second)
         self._info = ModelInfo(
             label,
@@ -135,7 +145,7 @@ class LookoutVision:
         try:
             answer = self._called("detect_anomalies", Body=sent.data, ContentType=sent.content_type)
             seen = _seen(answer["DetectAnomalyResult"])
-        except (KeyError, TypeError, ValueError, AttributeError) as e:
+        except _NONSENSE as e:
             raise ModelError(
                 f"{self._label}: the answer of {self._card.endpoint_url} is not as the protocol "
                 f"has it ({type(e).__name__}: {e}); check what runs there"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 MOST_STATES: Final = 2000
 """Of one expression: repetitions are written out, so ``{500}`` of much is too much."""
@@ -43,11 +43,13 @@ class _Set:
     kinds: tuple[Callable[[str], bool], ...] = ()
     negated: bool = False
 
-    def fits(self, char: str) -> bool:
-        inside = (
+    def fits(self, chars: Collection[str]) -> bool:
+        """Whether a character does: it is given in all of its cases that count as the same."""
+        inside = any(
             char in self.singles
             or any(first <= char <= last for first, last in self.ranges)
             or any(kind(char) for kind in self.kinds)
+            for char in chars
         )
         return inside is not self.negated
 
@@ -77,9 +79,15 @@ class Pattern:
         self.text = text
         self._states: list[_State] = []
         self._at = self._depth = 0
+        self._splits = False
         self._first, self._last = self._either()
         if self._at < len(text):
             raise self._wrong("')' closes nothing")
+
+    @property
+    def is_alternatives(self) -> bool:
+        """Whether the whole of it is one thing or another."""
+        return self._splits
 
     def fits(self, text: str) -> bool:
         """Whether the whole of the text fits."""
@@ -88,12 +96,57 @@ class Pattern:
             step = {
                 state.to[0]
                 for state in map(self._states.__getitem__, here)
-                if state.by is not None and state.by.fits(char)
+                if state.by is not None and state.by.fits((char,))
             }
             if not step:
                 return False
             here = self._reached(step)
         return self._last in here
+
+    def spans(
+        self,
+        text: str,
+        *,
+        ignore_case: bool = False,
+        may_begin: Callable[[int], bool] = lambda _: True,
+        may_end: Callable[[int], bool] = lambda _: True,
+    ) -> list[tuple[int, int]]:
+        """Where it fits a part of the text, letters at least: the first ones, as long as they go.
+
+        Of those that arrive at one place, that which began first is followed alone.
+        """
+        longest: dict[int, int] = {}
+        here: dict[int, int] = {}
+        for at in range(len(text) + 1):
+            if may_begin(at):
+                here.setdefault(self._first, at)
+            here = self._since(here)
+            began = here.get(self._last, at)
+            if began < at and may_end(at):
+                longest[began] = at
+            if at == len(text):
+                break
+            chars = _cases(text[at]) if ignore_case else (text[at],)
+            step: dict[int, int] = {}
+            for number, since in here.items():
+                state = self._states[number]
+                if state.by is not None and state.by.fits(chars):
+                    step[state.to[0]] = min(since, step.get(state.to[0], since))
+            here = step
+        return _apart(longest)
+
+    def _since(self, here: dict[int, int]) -> dict[int, int]:
+        """As `_reached`, each with where it began: the earliest."""
+        found: dict[int, int] = {}
+        for number, since in sorted(here.items(), key=lambda each: each[1]):
+            todo = [number]
+            while todo:
+                each = todo.pop()
+                if each not in found:
+                    found[each] = since
+                    state = self._states[each]
+                    todo += state.to if state.by is None else ()
+        return found
 
     def _reached(self, states: Iterable[int]) -> set[int]:
         """These states and all that lie behind them without another character."""
@@ -113,6 +166,7 @@ class Pattern:
             parts.append(self._row())
         if len(parts) == 1:
             return parts[0]
+        self._splits = self._splits or self._depth == 0
         end = self._new()
         for _, last in parts:
             self._states[last].to.append(end)
@@ -245,3 +299,60 @@ class Pattern:
 
     def _wrong(self, why: str) -> BadPattern:
         return BadPattern(f"at character {self._at + 1} of the expression: {why}")
+
+
+class Search:
+    """An expression that is searched for in a text; it may begin and end with an edge.
+
+    ``^`` and ``$`` are the edges of the text, ``\\b`` is that of a word. Raises `BadPattern`.
+
+    >>> Search(r"\\bP-\\d+").spans("to P-17, not SP-18")
+    [(3, 7)]
+    """
+
+    def __init__(self, text: str) -> None:
+        self._edges = tuple(each for each in ("^", "\\b") if text.startswith(each))
+        inner = text.removeprefix(self._edges[0]) if self._edges else text
+        self._ends = tuple(each for each in ("$", "\\b") if _ends_with(inner, each))
+        inner = inner.removesuffix(self._ends[0]) if self._ends else inner
+        self._pattern = Pattern(inner)
+        if (self._edges or self._ends) and self._pattern.is_alternatives:
+            raise BadPattern("what lies between edges must stand in (), since it holds a '|'")
+
+    def spans(self, text: str, *, ignore_case: bool = False) -> list[tuple[int, int]]:
+        """Where it is, one after the other: first and last character, that one left out."""
+        return self._pattern.spans(
+            text,
+            ignore_case=ignore_case,
+            may_begin=lambda at: all(_is_edge(text, at, each) for each in self._edges),
+            may_end=lambda at: all(_is_edge(text, at, each) for each in self._ends),
+        )
+
+
+def _ends_with(text: str, edge: str) -> bool:
+    """Whether an edge is at the end, and is not written as a character (``\\$``)."""
+    before = text.removesuffix(edge)
+    return before != text and (len(before) - len(before.rstrip("\\"))) % 2 == 0
+
+
+def _is_edge(text: str, at: int, edge: str) -> bool:
+    if edge == "^":
+        return at == 0
+    if edge == "$":
+        return at == len(text)
+    word = _CLASSES["w"]
+    before, after = text[max(0, at - 1) : at], text[at : at + 1]
+    return bool(before and word(before)) != bool(after and word(after))
+
+
+def _cases(char: str) -> tuple[str, ...]:
+    return tuple(each for each in {char, char.lower(), char.upper()} if len(each) == 1)
+
+
+def _apart(longest: dict[int, int]) -> list[tuple[int, int]]:
+    """Those that do not overlap, from the left."""
+    found: list[tuple[int, int]] = []
+    for began, end in sorted(longest.items()):
+        if not found or began >= found[-1][1]:
+            found.append((began, end))
+    return found

@@ -143,8 +143,9 @@ def _span(start: float, length: float, px: int) -> tuple[int, int] | None:
     # A service's numbers are anyone's: what is no number has no place.
     if not (math.isfinite(end) and start < 1.0 and end >= 0.0 and length >= 0.0):
         return None
-    first = min(px - 1, max(0, int(start * px)))
-    return first, min(px, max(first + 1, round(end * px))) - first
+    # Cut before they are multiplied: a large number times another is none.
+    first = min(px - 1, int(max(0.0, start) * px))
+    return first, max(first + 1, round(min(1.0, end) * px)) - first
 
 
 def oddity(confidence: float, threshold: float) -> float:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Final
+import re
+from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 _METADATA: Final = frozenset(
-    map(ipaddress.ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200"))
+    ipaddress.ip_address(each)
+    for each in (
+        *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"),
+        *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
+    )
 )
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
+# What other programs take for an IPv4 address too: 0xa9fea9fe, 0251.254.43518, 2852039166.
+_NUMBER: Final = re.compile(r"(0[xX][0-9a-fA-F]*|[0-9]+)(\.(0[xX][0-9a-fA-F]*|[0-9]+)){0,3}\.?\Z")
 _METADATA_NAMES: Final = frozenset({"metadata.google.internal", "metadata"})
 _WHY: Final = (
     "is where a cloud machine learns its own credentials, and no model: walkdown sends nothing "
@@ -31,8 +45,11 @@ def checked(url: str) -> SplitResult:
         raise ValueError("carries a login: leave it out, and name a secret instead")
     if parts.fragment:
         raise ValueError("has a part after '#', which no service is sent: leave it out")
-    if why := refusal(parts.hostname or ""):
+    host = parts.hostname or ""
+    if why := refusal(host):
         raise ValueError(why)
+    if _NUMBER.match(host) and not _is_plain(host):
+        raise ValueError("has an address that is written oddly: write it as 192.0.2.1")
     return parts
 
 
@@ -44,8 +61,25 @@ def refusal(host: str) -> str | None:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return None
-    plain = getattr(address, "ipv4_mapped", None) or address
-    return f"{host} {_WHY}" if plain.is_link_local or plain in _METADATA else None
+    refused = any(each.is_link_local or each in _METADATA for each in _meant(address))
+    return f"{host} {_WHY}" if refused else None
+
+
+def _meant(address: Address) -> Iterator[Address]:
+    """The address, and those that it may lead to: IPv6 can carry an IPv4 address in many ways."""
+    yield address
+    if isinstance(address, ipaddress.IPv4Address):
+        return
+    if address in _NAT64 or address in _COMPATIBLE:
+        yield ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    yield from (each for each in (address.ipv4_mapped, address.sixtofour) if each)
+
+
+def _is_plain(host: str) -> bool:
+    try:
+        return str(ipaddress.IPv4Address(host)) == host
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

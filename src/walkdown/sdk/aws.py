@@ -52,12 +52,14 @@ class Aws:
     """Where and as whom AWS is called; what is None is found as every AWS tool finds it.
 
     boto3 itself reads the environment (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL ...), the user's
-    AWS files and, on AWS, the role of the machine or function.
+    AWS files and, on AWS, the role of the machine or function. ``most_bytes`` is for servers that
+    are not AWS's: no larger answer of theirs is read.
     """
 
     region: str | None = None
     endpoint_url: str | None = None
     profile: str | None = None
+    most_bytes: int | None = None
     _clients: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     _lock: threading.Lock = field(
         default_factory=threading.Lock, init=False, repr=False, compare=False
@@ -96,7 +98,12 @@ class Aws:
             session = boto3.Session(
                 region_name=self.region, profile_name=self.profile, botocore_session=_core()
             )
-            return session.client(service, endpoint_url=self.endpoint_url, config=config)
+            client = session.client(service, endpoint_url=self.endpoint_url, config=config)
+        if self.most_bytes is not None:
+            from walkdown.sdk.aws_bounds import bound
+
+            bound(client, self.most_bytes)
+        return client
 
 
 @contextmanager

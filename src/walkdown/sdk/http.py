@@ -8,7 +8,6 @@ here, by its `Retry`.
 from __future__ import annotations
 
 import ssl
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -30,13 +29,14 @@ from urllib3.util.retry import RequestHistory
 
 from walkdown.errors import ModelError
 from walkdown.sdk import addresses
+from walkdown.sdk.deadlines import Deadline, watched
 from walkdown.sdk.http_words import advice, phrase, quoted
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Collection, Mapping
 
-    from urllib3 import BaseHTTPResponse
+    from urllib3 import BaseHTTPResponse, HTTPResponse
 
 RETRY_AFTER_MAX_S: Final = 60.0
 _BACKOFF_S, _JITTER_S, _BACKOFF_MAX_S = 0.25, 0.5, 20.0
@@ -56,7 +56,7 @@ class HttpError(ModelError):
 class Manners:
     """How a service is asked.
 
-    ``timeout_s`` holds for the wait for an answer, and again for all of it to come. ``retries`` are
+    ``timeout_s`` is how long an answer may take, head and body together. ``retries`` are
     made where nothing listens, a connection breaks, or the service says that it is busy.
     """
 
@@ -132,6 +132,18 @@ class Http:
 
     def _once(self, body: bytes, headers: Mapping[str, str]) -> _Answer | HTTPError:
         """An answer, or a trouble that may pass. Raises `HttpError` for one that will not."""
+        with Deadline(self._manners.timeout_s) as deadline:
+            try:
+                got = self._asked(body, headers)
+            except Exception:
+                if not deadline.passed:
+                    raise
+        if deadline.passed:
+            # However the connection broke then, this is why.
+            raise HttpError(self._slow())
+        return got
+
+    def _asked(self, body: bytes, headers: Mapping[str, str]) -> _Answer | HTTPError:
         try:
             response = self._pools.urlopen(
                 self._method,
@@ -149,8 +161,8 @@ class Http:
             raise self._unanswered(e) from _root(e)
 
     def _read(self, response: BaseHTTPResponse) -> bytes:
-        """The whole answer, unless it is too large or too slow."""
-        most, until = self._manners.max_answer_bytes, time.monotonic() + self._manners.timeout_s
+        """The whole answer, unless it is too large."""
+        most = self._manners.max_answer_bytes
         data = bytearray()
         try:
             while piece := response.read1(_PIECE):
@@ -160,8 +172,6 @@ class Http:
                         f"{self._where}: its answer is larger than {most:,} bytes; have it answer "
                         "less, or raise max_answer_bytes in the card"
                     )
-                if time.monotonic() > until:
-                    raise HttpError(self._slow())
         except BaseException:
             response.close()
             raise
@@ -241,10 +251,18 @@ class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         return _allowed(super()._new_conn())
 
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as urllib3's own
+        watched(self.sock)
+        return super().getresponse()
+
 
 class _SecureConnection(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
         return _allowed(super()._new_conn())
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override] # as urllib3's own
+        watched(self.sock)
+        return super().getresponse()
 
 
 class _Pool(HTTPConnectionPool):

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 3_750_000
 """What Converse takes for an image."""
 
+_NONSENSE: Final = (
+    *(AttributeError, KeyError, TypeError, ValueError), *(OverflowError, RecursionError)
+)  # fmt: skip
+"""What reading an answer of another form than the service's raises, in botocore too."""
+
 _CAPABILITIES: Final[Mapping[str, frozenset[Capability]]] = {
     "inspect": frozenset({"verdict", "labels", "boxes"}),
     "classify": frozenset({"verdict", "labels"}),
@@ -75,6 +80,12 @@ class Bedrock:
             answer = self._answer(image, bill)
         except WalkdownError as e:
             return replace(failed(str(e)), cost_usd=bill.usd)
+        except _NONSENSE as e:
+            why = (
+                f"the answer of {self._card.model_id} is not as Amazon Bedrock gives it "
+                f"({type(e).__name__}); check what AWS_ENDPOINT_URL leads to, if it is set"
+            )
+            return replace(failed(why), cost_usd=bill.usd)
         said = answers.judged(
             self._card, answer, width_px=photo.width_px, height_px=photo.height_px
         )

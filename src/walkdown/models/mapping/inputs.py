@@ -28,6 +28,7 @@ Three = tuple[float, float, float]
 
 _SMALLER = 0.8
 _BASE64 = 4 / 3
+_LEAST_STD, _LARGEST = 1e-6, 1e6
 _ROOM = 1000
 """Bytes of JSON around an image."""
 
@@ -65,8 +66,6 @@ class InputCard(Card):
         of_numbers = {"scale", "mean", "std"} & self.model_fields_set
         if self.dtype == "uint8" and of_numbers:
             raise ValueError(f"{sorted(of_numbers)[0]!r} belongs to 'dtype: float32'")
-        if not all(value > 0.0 for value in self.std):
-            raise ValueError("'std' must be above 0")
         in_json = self.format == "base64" or (self.format == "tensor" and self.encoding == "json")
         if not in_json and (self.key or self.more):
             raise ValueError("'key' and 'more' belong to what is sent as JSON")
@@ -75,6 +74,33 @@ class InputCard(Card):
         if self.more and (not self.key or self.key in self.more):
             raise ValueError("'more' stands beside a 'key' of another name")
         return self
+
+    @model_validator(mode="after")
+    def _can_be_sent(self) -> InputCard:
+        if not all(_LEAST_STD <= value <= _LARGEST for value in self.std):
+            raise ValueError(f"'std' must be {_LEAST_STD:g} to {_LARGEST:g}: above 0")
+        if not all(abs(value) <= _LARGEST for value in self.mean):
+            raise ValueError(f"'mean' must be {-_LARGEST:g} to {_LARGEST:g}")
+        if self.least_bytes > self.max_bytes:
+            raise ValueError(
+                f"a tensor of this 'size' takes {self.least_bytes:,} bytes or more, and "
+                f"'max_bytes' is {self.max_bytes:,}: make it smaller, send it as npy, or raise it"
+            )
+        try:
+            json.dumps(self.more, allow_nan=False)
+        except (TypeError, ValueError) as e:
+            raise ValueError(f"'more' can't be written as JSON: {e}") from e
+        return self
+
+    @property
+    def least_bytes(self) -> int:
+        """What a tensor takes at least, whatever is on a photograph; 0 for an image."""
+        if self.format != "tensor" or self.size is None:
+            return 0
+        is_float = self.dtype == "float32"
+        # In JSON "0.0," or "0,".
+        each = (4 if is_float else 2) if self.encoding == "json" or is_float else 1
+        return 3 * self.size[0] * self.size[1] * each
 
     @property
     def input_px(self) -> int | None:
@@ -110,7 +136,7 @@ def sent(input: InputCard, photo: Photo) -> Sent:  # noqa: A002 - as the card's 
     if input.format == "base64":
         image = _image(input, photo, int((input.max_bytes - _ROOM) / _BASE64))
         text = base64.b64encode(image.data).decode("ascii")
-        whole = json.dumps({str(input.key): text, **input.more}).encode()
+        whole = json.dumps({str(input.key): text, **input.more}, allow_nan=False).encode()
         return Sent(whole, "application/json", *_size(image))
     image = _image(input, photo, input.max_bytes)
     return Sent(image.data, image.content_type, *_size(image))
@@ -171,7 +197,8 @@ def _tensor(input: InputCard, photo: Photo) -> Sent:  # noqa: A002
         if input.dtype == "uint8":
             values = tensor.tolist()
         whole = {input.key: values, **input.more} if input.key else values
-        data, kind = json.dumps(whole, separators=(",", ":")).encode(), "application/json"
+        text = json.dumps(whole, separators=(",", ":"), allow_nan=False)
+        data, kind = text.encode(), "application/json"
     if len(data) > input.max_bytes:
         raise _too_large(len(data), input.max_bytes)
     return Sent(data, kind, *size)

@@ -17,9 +17,12 @@ from walkdown.models.rules import Confidence, judged, oddity
 from walkdown.types import Capability, Prediction, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 SCORE_DIGITS = 4
+MOST_CLASSES = 10_000
+WHOLE = 0.99
+"""What the probabilities of an answer come to that leaves no class out, but for rounding."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -47,8 +50,9 @@ class ClassesOutput(Card):
 
     ``at`` leads to a list of numbers, in the order of ``labels``; to a mapping from label to
     number; or to a list of mappings, each with a label at ``label`` and a number at ``value``.
-    Either ``anomalies`` or ``normal`` are named; the other classes are the other. Where classes
-    are ``exclusive``, those of one side are added up, else the likeliest counts.
+    Either ``anomalies`` or ``normal`` are named, without regard to case; the other classes are the
+    other. Where classes are ``exclusive``, those of one side are added up, else the likeliest
+    counts.
     """
 
     at: paths.Path
@@ -65,17 +69,24 @@ class ClassesOutput(Card):
     def _makes_sense(self) -> ClassesOutput:
         if (self.anomalies is None) == (self.normal is None):
             raise ValueError("needs either 'anomalies' or 'normal': a list of labels")
-        named = self.anomalies or self.normal or ()
-        unknown = sorted(set(named) - set(self.labels or named))
+        known = {_folded(each) for each in self.labels or self.named}
+        unknown = sorted(each for each in self.named if _folded(each) not in known)
         if unknown:
             raise ValueError(f"{unknown[0]!r} is none of the 'labels'")
+        if self.labels and len(known) < len(self.labels):
+            raise ValueError("'labels' has a label twice")
         return self
 
-    def is_anomaly(self, label: str) -> bool:
-        """On which side a class is."""
-        if self.anomalies is not None:
-            return label in self.anomalies
-        return label not in (self.normal or ())
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The labels of the side that the card names."""
+        return self.anomalies or self.normal or ()
+
+    def sides(self, labels: Iterable[str]) -> tuple[set[str], set[str]]:
+        """Which of these the card names, and which are anomalies."""
+        names = {_folded(each) for each in self.named}
+        named = {label for label in labels if _folded(label) in names}
+        return named, named if self.anomalies is not None else set(labels) - named
 
 
 class OutputCard(Card):
@@ -220,7 +231,10 @@ def prediction_of(share: float, raw: float, labels: tuple[str, ...] = ()) -> Pre
 
 def _of_classes(wanted: ClassesOutput, answer: object) -> Prediction:
     likely = _likely(wanted, answer)
-    odd = {label: p for label, p in likely.items() if wanted.is_anomaly(label)}
+    named, anomalies = wanted.sides(likely)
+    if wanted.anomalies is not None and not named:
+        _check_names(wanted, likely)
+    odd = {label: p for label, p in likely.items() if label in anomalies}
     if not wanted.exclusive:
         raw = max(odd.values(), default=0.0)
     elif wanted.anomalies is not None:
@@ -229,8 +243,27 @@ def _of_classes(wanted: ClassesOutput, answer: object) -> Prediction:
         # Not the sum of the others: a service may tell only the likeliest classes.
         raw = max(0.0, 1.0 - sum(p for label, p in likely.items() if label not in odd))
     worst = sorted(odd, key=lambda label: -odd[label])
-    named = [label for label in worst if odd[label] >= wanted.threshold] or worst[:1]
-    return prediction_of(oddity(raw, wanted.threshold), raw, tuple(named))
+    told = [label for label in worst if odd[label] >= wanted.threshold] or worst[:1]
+    return prediction_of(oddity(raw, wanted.threshold), raw, tuple(told))
+
+
+def _check_names(wanted: ClassesOutput, likely: Mapping[str, float]) -> None:
+    """No anomaly is in the answer: were they named wrongly, everything would be normal for ever.
+
+    Where the card has all ``labels``, the names are right. A service may tell only the likeliest
+    classes: so what is left of 1 may be theirs.
+    """
+    known = {_folded(each) for each in wanted.labels or ()}
+    if known and all(_folded(label) in known for label in likely):
+        return
+    if not known and not (wanted.exclusive and sum(likely.values()) >= WHOLE):
+        return
+    there = ", ".join(ascii(label)[:40] for label in list(likely)[:5])
+    raise ModelError(
+        f"the answer has none of the classes {', '.join(map(repr, wanted.named[:5]))}: at "
+        f"{wanted.at!r} it has {there}; correct 'anomalies' in the model's card, or list all of "
+        "the service's classes under 'labels'"
+    )
 
 
 def _likely(wanted: ClassesOutput, answer: object) -> dict[str, float]:
@@ -249,6 +282,10 @@ def _likely(wanted: ClassesOutput, answer: object) -> dict[str, float]:
 
 
 def _pairs(wanted: ClassesOutput, value: object) -> list[tuple[str, float]]:
+    if isinstance(value, dict | list) and len(value) > MOST_CLASSES:
+        raise ModelError(
+            f"the answer has {len(value):,} classes at {wanted.at!r}; {MOST_CLASSES:,} at most"
+        )
     if isinstance(value, dict):
         found = [(str(name), paths.a_number(each, f"{wanted.at}.{name}"))
                  for name, each in value.items()]  # fmt: skip
@@ -262,6 +299,11 @@ def _pairs(wanted: ClassesOutput, value: object) -> list[tuple[str, float]]:
             found = list(zip(_labels(wanted, len(numbers)), numbers, strict=True))
     if not found:
         raise ModelError(f"the answer has no classes at {wanted.at!r}")
+    seen: set[str] = set()
+    for label, _ in found:
+        if _folded(label) in seen:
+            raise ModelError(f"the answer has the class {label!a:.60} twice at {wanted.at!r}")
+        seen.add(_folded(label))
     return found
 
 
@@ -279,7 +321,12 @@ def _labels(wanted: ClassesOutput, count: int) -> tuple[str, ...]:
 def _softmax(values: Sequence[float]) -> list[float]:
     highest = max(values, default=0.0)
     powers = [math.exp(value - highest) for value in values]
-    return [power / sum(powers) for power in powers]
+    whole = sum(powers)
+    return [power / whole for power in powers]
+
+
+def _folded(label: str) -> str:
+    return label.strip().casefold()
 
 
 def _sigmoid(value: float) -> float:

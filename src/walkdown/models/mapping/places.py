@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -77,14 +77,22 @@ def _entries(wanted: DetectionsOutput, value: object) -> Iterator[object]:
     for row in zip(*columns.values(), strict=True):
         entry: dict[str, Any] = {}
         for name, each in zip(columns, row, strict=True):
-            _put(entry, name.split("."), each)
+            _put(entry, name, each)
         yield entry
 
 
-def _put(entry: dict[str, Any], steps: list[str], value: object) -> None:
+def _put(entry: dict[str, Any], path: str, value: object) -> None:
     """So that the path of a column leads to its value in one entry as well."""
+    steps = path.split(".")
     for step in steps[:-1]:
         entry = entry.setdefault(step, {})
+        if not isinstance(entry, dict):
+            break
+    if not isinstance(entry, dict) or steps[-1] in entry:
+        raise ModelError(
+            f"the column {path!r} lies within another of the columns; correct 'output' in the "
+            "model's card"
+        )
     entry[steps[-1]] = value
 
 
@@ -136,8 +144,8 @@ def _box(
         left, top, width, height = a, b, c - a, d - b
     if width < 0 or height < 0:
         raise ModelError(
-            f"the answer has a box {numbers}, which ends before it begins; correct 'order' in "
-            "the model's card"
+            f"the answer has a box {numbers}, which ends before it begins as {wanted.order}; "
+            f"correct 'order' in the model's card: {', '.join(get_args(Order))}"
         )
     across, down = (1, 1) if wanted.unit == "share" else (wanted.of or sent_px)
     if wanted.unit == "share" and max(map(abs, numbers)) > 2.0:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from walkdown.models.cards import Card
+from walkdown.models.patterns import BadPattern, Search
 from walkdown.models.rules import Share  # noqa: TC001 - pydantic reads it
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class Wanted(Card):
     @classmethod
     def _compiles(cls, value: str | None) -> str | None:
         try:
-            re.compile(value or "")
-        except re.error as e:
-            raise ValueError(f"is no regular expression: {e}") from e
+            Search(value or "")
+        except BadPattern as e:
+            raise ValueError(f"is no regular expression that is known here: {e}") from e
         return value
 
     @model_validator(mode="after")
@@ -159,12 +159,14 @@ def _runs(words: list[Word], longest: int) -> Iterator[tuple[Word, ...]]:
 
 def _by_pattern(pattern: str, lines: list[Line], match_case: bool) -> Match | None:
     """The match that was read most surely."""
-    flags = re.NOFLAG if match_case else re.IGNORECASE
+    search = Search(pattern)
     found = [
         Match("found", words)
         for line in lines
-        for hit in re.finditer(pattern, " ".join(word.text for word in line), flags)
-        if hit.group() and (words := _touched(line, hit.start(), hit.end()))
+        for start, end in search.spans(
+            " ".join(word.text for word in line), ignore_case=not match_case
+        )
+        if (words := _touched(line, start, end))
     ]
     return max(found, key=lambda each: each.confidence, default=None)
 

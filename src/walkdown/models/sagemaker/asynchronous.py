@@ -117,7 +117,7 @@ class SageMakerAsync:
             if data is not None:
                 return prediction(self._card, entry, data)
             why = self._shelf.get(entry.failure) if entry.failure else None
-        except AwsError as e:
+        except WalkdownError as e:
             return failed(str(e))
         if why is not None:
             return failed(f"the endpoint {self._card.endpoint} failed: {told(why)}")

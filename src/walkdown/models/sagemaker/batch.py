@@ -6,7 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from walkdown.errors import ModelError
+from walkdown.errors import ModelError, WalkdownError
 from walkdown.models.cards import read_card
 from walkdown.models.mapping import Sent, sent
 from walkdown.models.sagemaker.cards import BatchCard, s3_permissions
@@ -170,7 +170,7 @@ class SageMakerBatch:
             return failed(entry.error)
         try:
             data = self._shelf.get(entry.output)
-        except AwsError as e:
+        except WalkdownError as e:
             return failed(str(e))
         return None if data is None else prediction(self._card, entry, data)
 

@@ -11,7 +11,7 @@ from walkdown.models.mapping import InputCard, OutputCard
 from walkdown.types import Permission
 
 EndpointName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
-Uri = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s?#]*)?$")]
+Uri = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s?#$*{}]*)?$")]
 Usd = Annotated[float, Field(ge=0, le=1000)]
 
 

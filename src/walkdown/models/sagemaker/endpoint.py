@@ -11,6 +11,7 @@ from walkdown.models.calling import Asking
 from walkdown.models.cards import read_card
 from walkdown.models.mapping import mapped, parsed, sent
 from walkdown.models.sagemaker.cards import EndpointCard, endpoint_permission
+from walkdown.models.sagemaker.shelf import bounded
 from walkdown.pipeline.predictions import failed
 from walkdown.sdk.aws import Aws, AwsError, explained
 from walkdown.types import ModelInfo
@@ -62,12 +63,11 @@ class SageMakerEndpoint:
 
     def _ask(self, photo: Photo) -> Prediction:
         request = sent(self._card.input, photo)
-        answer = self._patiently(request)
         cost = self._card.usd_per_image or None
         try:
             said = mapped(
                 self._card.output,
-                parsed(answer),
+                parsed(self._patiently(request)),
                 width_px=photo.width_px,
                 height_px=photo.height_px,
                 sent_px=request.size_px,
@@ -103,8 +103,7 @@ class SageMakerEndpoint:
                 Accept=card.accept,
                 **{name: value for name, value in more.items() if value},
             )
-            data: bytes = answer["Body"].read()
-        return data
+            return bounded(answer["Body"], "its answer")
 
 
 def _place(region: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from walkdown.errors import ModelError, WalkdownError
 from walkdown.sdk.aws import Aws, AwsError, explained
@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 B = TypeVar("B")
 
+MOST_BYTES = 20_000_000
+_PIECE = 1_000_000
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
+
+
+class Readable(Protocol):
+    """What a service answers, while it comes."""
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes; none at the end."""
+
+    def close(self) -> None:
+        """Take no more of it."""
 
 
 class Shelf:
@@ -47,8 +59,7 @@ class Shelf:
         try:
             with explained(f"read {uri}"):
                 answer = self._aws.client("s3").get_object(Bucket=bucket, Key=key)
-                data: bytes = answer["Body"].read()
-                return data
+                return bounded(answer["Body"], uri)
         except AwsError as e:
             if e.code in _ABSENT:
                 return None
@@ -89,6 +100,17 @@ class Shelf:
             return [do(one) for one in many]
         with ThreadPoolExecutor(min(self._at_once, len(many))) as pool:
             return list(pool.map(do, many))
+
+
+def bounded(body: Readable, what: str) -> bytes:
+    """All of an answer. Raises `ModelError` for one that is larger than any should be."""
+    data = bytearray()
+    while piece := body.read(_PIECE):
+        data += piece
+        if len(data) > MOST_BYTES:
+            body.close()
+            raise ModelError(f"{what} has more than {MOST_BYTES:,} bytes; have the model say less")
+    return bytes(data)
 
 
 def attempted(do: Callable[[], Sent]) -> Sent | str:
