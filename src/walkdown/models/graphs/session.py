@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 import onnxruntime as ort
@@ -19,7 +20,10 @@ class Session(Protocol):
     """The part of onnxruntime's session that is used here."""
 
     def run(
-        self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]
+        self,
+        outputs: Sequence[str],
+        inputs: Mapping[str, NDArray[Any]],
+        options: ort.RunOptions | None = None,
     ) -> list[NDArray[np.float32]]:
         """Run the graph; thread-safe."""
 
@@ -48,7 +52,34 @@ def open_graph(
             list(weights), list(weights.values()), [len(data) for data in weights.values()]
         )
     try:
-        session: Session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        # Without fallback: trying again what failed would print to stdout, and fail again.
+        session: Session = ort.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except Exception as e:
         raise ArtefactError(f"the model's graph can't be opened: {e}") from e
     return session
+
+
+def run_within(
+    session: Session, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]], seconds: float
+) -> list[NDArray[np.float32]]:
+    """Run the graph, but no longer than so. Raises `TimeoutError`."""
+    options = ort.RunOptions()
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        options.terminate = True
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        return session.run(outputs, inputs, options)
+    except Exception as e:  # onnxruntime raises a bare type of its own
+        if late.is_set():
+            raise TimeoutError(f"it took longer than {seconds:g} s") from e
+        raise
+    finally:
+        timer.cancel()
