@@ -20,10 +20,7 @@ class Session(Protocol):
     """The part of onnxruntime's session that is used here."""
 
     def run(
-        self,
-        outputs: Sequence[str],
-        inputs: Mapping[str, NDArray[Any]],
-        options: ort.RunOptions | None = None,
+        self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]
     ) -> list[NDArray[np.float32]]:
         """Run the graph; thread-safe."""
 
@@ -62,7 +59,7 @@ def open_graph(
 
 
 def run_within(
-    session: Session, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]], seconds: float
+    session: Any, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]], seconds: float
 ) -> list[NDArray[np.float32]]:
     """Run the graph, but no longer than so. Raises `TimeoutError`."""
     options = ort.RunOptions()
@@ -76,10 +73,11 @@ def run_within(
     timer.daemon = True
     timer.start()
     try:
-        return session.run(outputs, inputs, options)
+        found: list[NDArray[np.float32]] = session.run(outputs, inputs, options)
     except Exception as e:  # onnxruntime raises a bare type of its own
         if late.is_set():
             raise TimeoutError(f"it took longer than {seconds:g} s") from e
         raise
     finally:
         timer.cancel()
+    return found
