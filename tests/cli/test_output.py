@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from walkdown.app.foretelling import Forecast, Range, StageForecast
+from walkdown.app.remarks import remarks_on
 from walkdown.app.replay_page import change_row
 from walkdown.app.replaying import Change
 from walkdown.cli import output
@@ -191,3 +192,31 @@ def test_what_models_call_places_can_not_control_a_terminal() -> None:
     )
     told = "\n".join(describe(found, str))
     assert r"cr\x1back\ud800 at x 1" in told
+
+
+def _result(**values: Any) -> Result:
+    return Result(
+        ResultKey("w", "c", "p"), "file:///a", "a", values.pop("status", Status.DONE), "ada", NOON,
+        **values,
+    )  # fmt: skip
+
+
+def test_an_unusable_image_is_listed_with_the_advice() -> None:
+    said = Prediction(Verdict.UNUSABLE, None, None, note="blurred:\nhold still")
+    stage = StageResult("look", "q@1", "d" * 64, said)
+    found = _result(verdict=Verdict.UNUSABLE, model="q@1", stages=(stage,))
+    assert output.result_row(found)[-1] == "a  (blurred: hold still)"
+
+
+def test_a_stage_without_numbers_ends_without_a_comma() -> None:
+    stage = StageResult("look", "q@1", "d" * 64, Prediction(Verdict.UNUSABLE, None, None))
+    assert "  stage look (q@1): unusable" in list(describe(_result(stages=(stage,)), str))
+
+
+def test_remarks_tell_what_was_charged_and_what_is_partial() -> None:
+    stage = StageResult("ask", "q@1", "d" * 64, Prediction(Verdict.NORMAL, 0.1, 0.1, cost_usd=0.25))
+    found = [_result(stages=(stage,)), _result(status=Status.PARTIAL, stages=(stage,))]
+    partial, charged = remarks_on(found)
+    assert partial.startswith("1 result is partial: a stage failed")
+    assert charged == "services charged about $0.50: ask $0.50"
+    assert remarks_on(found, costs=False, partial=False) == []

@@ -34,6 +34,7 @@ class Judge:
         self._card = made.card
         usd = float(made.card.get("usd", 0.0))
         kind = made.card.get("work", "call" if usd else "inline")
+        self.usd_per_unit_hour = float(made.card.get("usd_per_unit_hour", 0.0))
         self.info = ModelInfo(label, made.digest, kind, max_batch=4, usd_per_image=usd)
 
     def predict(self, photos: Sequence[Photo]) -> list[Prediction]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import Desk, add_fake, picture
 from tests.e2e.judges import LOOKS, add_judge, known, looks
+
+from walkdown.clock import utc_now
+from walkdown.models import artefact
+from walkdown.models.artefact import pack
+from walkdown.types import ModelVersion
 
 Photos = Callable[..., Path]
 CASCADE = """\
@@ -169,3 +175,13 @@ def test_regions_are_looks_of_their_own(line: Desk) -> None:
     screen, ask = lines[0]["stages"]
     assert (screen["basis"], ask["basis"]) == ("all", "assumed")
     assert ask["looks"]["most"] == 20 * 8
+
+
+def test_a_model_that_costs_by_the_hour_is_not_said_to_charge_nothing(line: Desk) -> None:
+    made = pack("judge", {"middle": 127.5, "usd_per_unit_hour": 4.0}, {})
+    artefact.save(made, line.app.blobs)
+    facts = {"kind": "judge"}
+    line.app.versions.add(ModelVersion("far", 0, made.digest, utc_now(), "t", ("live",), facts))
+    _, out, _ = line.run("inspect", "--pipeline", "line.yaml", "--dry-run")
+    assert re.search(r"ask +far@2 .* by the hour ", out)
+    assert "services:  by the hour as long as it runs, asked or not: far@2" in out

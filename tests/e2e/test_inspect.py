@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import BRIGHT, DARK, DIM, Desk, add_fake, picture
+from tests.e2e.judges import add_judge, known
 
 Photos = Callable[..., Path]
 CASCADE = """
@@ -381,3 +382,20 @@ def test_show_finds_an_image_by_any_path_to_it(desk: Desk, photos: Photos) -> No
     desk.run("inspect", "photos", "--model", "bright")
     for name in ("photos/a.png", "./photos/a.png", str(folder / "a.png")):
         assert desk.run("show", name)[0] == 0, name
+
+
+def test_the_summary_tells_advice_and_failures_that_are_alike_once(
+    desk: Desk, photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = photos(a=30, b=60, c=60, d=90)
+    picture(folder / "e.png", 200)
+    with known(monkeypatch):
+        add_judge(desk.app, "judge", broken=60, unusable=90, says="wipe the lens")
+        code, out, _ = desk.run("inspect", "photos", "--model", "judge")
+        assert code == 4
+        assert "2 images failed alike: stage look: it broke on this one" in out
+        listed = [line for line in out.splitlines() if "photos/" in line]
+        assert len(listed) == 2, "the anomaly and the unusable one"
+        assert any("d.png  (wipe the lens)" in line for line in listed)
+        _, out, _ = desk.run("results")
+        assert "d.png  (wipe the lens)" in out

@@ -54,8 +54,8 @@ def test_the_first_visit_is_normal_and_says_so() -> None:
 def test_a_photograph_of_no_asset_says_what_is_missing() -> None:
     model = open_model(pack("change", {}, {}), label="c@1")
     (found,) = model.predict([photo(board())])
-    assert (found.verdict, found.score) == (Verdict.NORMAL, None)
-    assert "give the pipeline an 'asset' template" in str(found.note)
+    assert (found.verdict, found.score) == (None, None)
+    assert "give the pipeline an 'asset' template" in str(found.error)
 
 
 @pytest.mark.parametrize("gain", [0.65, 1.2])
@@ -78,7 +78,20 @@ def test_what_has_gone_is_marked_with_its_area() -> None:
     assert 0.3 < region.area_pct < 3.0
     share = float(str(found.note).split()[0])
     assert 0.3 < share < 3.0
-    assert str(found.note).endswith("% of the picture has changed since the earlier visit")
+    assert "% of the picture has changed since the earlier visit" in str(found.note)
+
+
+def test_a_change_says_that_its_order_is_that_of_recording_where_times_are_not_known() -> None:
+    def note(before: datetime | None, now: datetime | None) -> str:
+        first = replace(photo(board()), exif=Exif(taken_at=before))
+        second = replace(photo(board(valve=None), asset="pole-1"), exif=Exif(taken_at=now))
+        offers = Offers(earlier=lambda _: first)
+        return str(open_model(pack("change", {}, {}), label="c@1", offers=offers)
+                   .predict([second])[0].note)  # fmt: skip
+
+    assert note(NOON, NOON + timedelta(days=1)).endswith("since the earlier visit")
+    for times in ((None, None), (NOON, None), (None, NOON)):
+        assert "the one recorded before" in note(*times)
 
 
 def test_another_view_is_unusable_with_advice() -> None:
@@ -96,7 +109,8 @@ def test_a_store_that_fails_fails_the_photograph_alone() -> None:
     model = open_model(pack("change", {}, {}), label="c@1", offers=Offers(earlier=broken))
     some = [photo(board(), asset="a"), photo(board())]
     found = model.predict(some)
-    assert [each.error for each in found] == ["the table can't be reached", None]
+    assert found[0].error == "the table can't be reached"
+    assert "belongs to no asset" in str(found[1].error)
 
 
 def test_a_wrong_card_says_what_is_wrong() -> None:
@@ -175,6 +189,14 @@ def test_the_order_is_that_in_which_they_were_taken() -> None:
     at = replace(NOW, exif=Exif(taken_at=NOON - timedelta(days=5)))
     assert found_of(results, at) == 1
     assert found_of(results, replace(NOW, exif=Exif(taken_at=old))) is None
+
+
+def test_when_the_earlier_one_was_taken_is_as_its_result_says() -> None:
+    records = MemoryRecords(workspace="w")
+    records.record("i1", [Entry(recorded("a", taken_at=NOON))])
+    found = earlier(NOW, history=records, read=lambda _: png(3))
+    assert found is not None
+    assert found.exif.taken_at == NOON
 
 
 def test_where_a_copy_is_gone_the_visit_before_is_taken() -> None:

@@ -182,3 +182,14 @@ def test_what_is_no_pattern_is_said(expression: str, why: str) -> None:
         Pattern(expression)
     with pytest.raises(ValidationError, match=re.escape(why)):
         TextRule(pattern=expression)
+
+
+def test_numbers_that_are_expected_are_texts() -> None:
+    assert TextRule.model_validate({"expected": [110, "PUMP", 1.5]}).expected == (
+        "110",
+        "PUMP",
+        "1.5",
+    )
+    assert said(TextRule.model_validate({"expected": 110}), "110").verdict is Verdict.NORMAL
+    with pytest.raises(ValidationError):
+        TextRule.model_validate({"expected": [True]})

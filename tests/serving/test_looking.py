@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.serving.asking import image
 
+from walkdown.imaging.decode import decode
 from walkdown.models.fake import Fake, fake_artefact
+from walkdown.serving import looking
 from walkdown.serving.looking import JSON, JSON_LINES, Answer, Refusal, answered
 
 MODEL = Fake(fake_artefact(), label="cells@1")
@@ -91,9 +93,41 @@ def test_what_can_not_be_answered_is_refused(
     assert words in str(refused.value)
 
 
-def test_a_text_that_is_no_base64_fails_alone() -> None:
-    value = json.loads(said(b'{"images": ["%%%"]}', JSON).data)
+@pytest.mark.parametrize("text", ["%%%", "\u00e9\u00e9\u00e9\u00e9"])
+def test_a_text_that_is_no_base64_fails_alone(text: str) -> None:
+    value = json.loads(said(json.dumps({"images": [text]}).encode(), JSON).data)
     assert value[0]["error"] == "the image: it is no base64"
+
+
+def test_only_as_many_images_are_decoded_at_once_as_the_model_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held, most = 0, 0
+
+    def decoded(*args: Any, **more: Any) -> Any:
+        nonlocal held, most
+        held += 1
+        most = max(most, held)
+        return decode(*args, **more)
+
+    def predicted(photos: Any) -> Any:
+        nonlocal held
+        held -= len(photos)
+        return Fake(fake_artefact(), label="cells@1").predict(photos)
+
+    monkeypatch.setattr(looking, "decode", decoded)
+    monkeypatch.setattr(MODEL, "predict", predicted)
+    count = 3 * MODEL.info.max_batch
+    assert len(json.loads(said(texts(*[image(9)] * count), JSON).data)) == count
+    assert most == MODEL.info.max_batch
+
+
+def test_images_of_very_many_pixels_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "MAX_PIXELS", 2 * 64 * 48)
+    assert len(json.loads(said(texts(image(9), image(9)), JSON).data)) == 2
+    with pytest.raises(Refusal, match="pixels together") as refused:
+        said(texts(image(9), image(9), image(9)), JSON)
+    assert refused.value.status == 413
 
 
 def test_a_model_that_answers_nonsense_fails_the_image(monkeypatch: pytest.MonkeyPatch) -> None:

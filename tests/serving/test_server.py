@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 from tests.serving.asking import ask, image
 
 from walkdown.models.fake import Fake, fake_artefact
+from walkdown.serving import __main__ as container
 from walkdown.serving import server as serving
 from walkdown.serving.server import MAX_BYTES, Server
 from walkdown.types import ModelInfo, Photo, Prediction
@@ -110,6 +112,8 @@ def test_a_body_in_chunks_is_read(server: Server) -> None:
     ("headers", "status"),
     [
         ({**JPEG, "Content-Length": str(MAX_BYTES + 1)}, 413),
+        ({**JPEG, "Content-Length": "9" * 5000}, 413),
+        ({**JPEG, "Content-Length": "5", "Transfer-Encoding": "chunked"}, 400),
         ({**JPEG, "Content-Length": "-1"}, 411),
         ({**JPEG, "Content-Length": "many"}, 411),
         (JPEG, 411),
@@ -263,9 +267,11 @@ def test_no_more_connections_are_held_than_there_are_threads(
     loop = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
     loop.start()
     held = [HTTPConnection("127.0.0.1", port(made)) for _ in range(2)]
+    gate.open.clear()
     for each in held:
-        each.request("GET", "/ping")
-        each.getresponse().read()
+        each.request("POST", "/invocations", image(9), JPEG)
+    while gate.now < 2:
+        time.sleep(0.01)
     late = HTTPConnection("127.0.0.1", port(made), timeout=0.3)
     late.request("GET", "/ping")
     with pytest.raises(TimeoutError):
@@ -274,8 +280,87 @@ def test_no_more_connections_are_held_than_there_are_threads(
     began = time.monotonic()
     made.stop()
     loop.join()
+    gate.open.set()
     made.server_close()
     assert time.monotonic() - began < 5, "it stops though somebody waits"
     assert threading.active_count() < before
     for each in (*held, late):
         each.close()
+
+
+def test_a_body_of_a_get_is_no_request(server: Server) -> None:
+    inner = b"GET /ping HTTP/1.1\r\n\r\n"
+    head = b"GET /ping HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(inner)
+    assert _all_said(server, head + inner).count(b"HTTP/1.1 ") == 1
+
+
+def _all_said(server: Server, sent: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port(server)), timeout=10) as connection:
+        connection.sendall(sent)
+        said = b""
+        while part := connection.recv(1000):
+            said += part
+    return said
+
+
+@pytest.mark.parametrize(
+    "path", [b"x", b"POST /invocations HTTP/1.1\r\nContent-Length: 99\r\n\r\n"]
+)
+def test_who_sends_a_byte_now_and_then_is_cut_off(
+    server: Server, monkeypatch: pytest.MonkeyPatch, path: bytes
+) -> None:
+    monkeypatch.setattr(serving, "REQUEST_S", 0.4)
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port(server))) as connection:
+        connection.sendall(path)
+        with pytest.raises(ConnectionError):
+            _drip(connection)
+    assert time.monotonic() - began < 3
+
+
+def _drip(connection: socket.socket) -> None:
+    for _ in range(90):
+        connection.sendall(b"x")
+        time.sleep(0.05)
+
+
+def test_it_stops_though_a_request_never_ends(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", port(server))) as connection:
+        connection.sendall(b"POST /invocations HTTP/1.1\r\nContent-Length: 99\r\n\r\nabc")
+        time.sleep(0.2)
+        began = time.monotonic()
+        server.stop()
+        server.server_close()
+        assert time.monotonic() - began < 5
+
+
+def test_it_is_well_while_slow_clients_hold_every_connection(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "CONNECTIONS", 2)
+    monkeypatch.setattr(serving, "GRACE_S", 0.2)
+    made = Server(("127.0.0.1", 0), at_once=2)
+    made.model = gate
+    loop = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
+    loop.start()
+    held = [socket.create_connection(("127.0.0.1", port(made))) for _ in range(2)]
+    try:
+        for each in held:
+            each.sendall(b"POST /invocations HTTP/1.1\r\nContent-Le")
+        late = HTTPConnection("127.0.0.1", port(made), timeout=5)
+        late.request("GET", "/ping")
+        assert late.getresponse().status == 200
+        late.close()
+    finally:
+        made.stop()
+        loop.join()
+        made.server_close()
+        for each in held:
+            each.close()
+
+
+def test_a_container_ends_within_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(os, "_exit", lambda code: ended.set())
+    container._end_within(0.05)
+    assert ended.wait(5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from walkdown.errors import ImageError, NotFound
@@ -29,15 +30,17 @@ def earlier(photo: Photo, *, history: History, read: Callable[[Result], bytes]) 
     """
     if photo.asset is None:
         return None
-    found = history.results_of_asset(photo.asset, limit=LIMIT)
-    fitting = [result for result in found if _fits(result, photo)]
+    recorded = history.results_of_asset(photo.asset, limit=LIMIT)
+    fitting = [result for result in recorded if _fits(result, photo)]
     longest = max(photo.pixels.shape[:2])
     for result in sorted(fitting, key=_when, reverse=True):
         try:
             data = read(result)
-            return decode(
+            found = decode(
                 data, name=result.image, at_least_px=longest, max_pixels=DEFAULT_MAX_PIXELS
             )
+            # When it was taken may have been told by others than its camera.
+            return replace(found, exif=result.exif)
         except (NotFound, ImageError):
             continue
     return None

@@ -92,6 +92,16 @@ def states(app: App, name: str | None = None) -> Iterator[Switch]:
             yield Switch(version.label, None, str(e))
 
 
+def charges_by_hour(app: App, label: str) -> bool:
+    """Whether a version costs as long as it runs. False where that can't be told."""
+    try:
+        version = resolve(app, label)
+        model = open_version(app, version) if "kind" in version.facts else None
+    except WalkdownError:
+        return False
+    return float(getattr(model, "usd_per_unit_hour", 0.0)) > 0
+
+
 def _startable(app: App, name: str) -> tuple[ModelVersion, Startable]:
     version = resolve(app, name)
     model = open_version(app, version)

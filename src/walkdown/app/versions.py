@@ -20,6 +20,33 @@ DEPLOYED_AS = "deployed as"
 """The fact of a model's version in a stack that says what it is called where it was trained."""
 
 
+KIND = "kind"
+"""The fact that says of which kind a model is that was brought in by a card."""
+
+
+def kind_of(version: ModelVersion) -> str:
+    """Of which kind it is; what was trained here is a memory bank."""
+    return version.facts.get(KIND, "memory_bank")
+
+
+def pointed(app: App, name: str, alias: str = LIVE) -> ModelVersion | None:
+    """The version that has an alias now."""
+    return next((v for v in app.versions.versions(name) if alias in v.aliases), None)
+
+
+def point(app: App, name: str, alias: str) -> tuple[ModelVersion, ModelVersion | None]:
+    """Move an alias to a version, ``name@3``: that version, and the one that had it before.
+
+    Raises `NotFound` for a version that is not there, `SpecError` for what can't be an alias.
+    """
+    if not re.fullmatch(NAME, alias) or alias.isdigit():
+        raise SpecError(f"{alias!r} can't be an alias: a name with a letter in it, such as {LIVE}")
+    version = resolve(app, name)
+    before = pointed(app, version.name, alias)
+    app.versions.point(version.name, alias, version.version)
+    return version, before
+
+
 def check_name(name: str) -> None:
     """Raises `SpecError` for what can't be a model's name."""
     if not re.fullmatch(NAME, name):

@@ -55,7 +55,7 @@ def _stage(stage: StageResult, locate: Callable[[str], str]) -> Iterator[str]:
     numbers += [f"raw {p.raw_score:.4f}"] if p.raw_score is not None else []
     numbers += [f"p_normal {p.p_normal:.3f}"] if p.p_normal is not None else []
     verdict = p.verdict.value if p.verdict else "-"
-    yield f"  stage {stage.stage} ({stage.model}): {verdict}, {', '.join(numbers)}"
+    yield f"  stage {stage.stage} ({stage.model}): {', '.join([verdict, *numbers])}"
     if p.note:
         yield f"    says: {shown(' '.join(p.note.split()))}"
     if p.cost_usd is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from walkdown.app.foretelling import Duration, Range, foretell, timed
+from walkdown.app.switching import charges_by_hour
 from walkdown.cli.options import open_app
 from walkdown.cli.output import dollars, echo_json, table
 from walkdown.cli.progress import progress
@@ -48,7 +49,7 @@ def run_dry_run(
         would = inspect(app, spec, again=again, progress=bar)
         found = foretell(app, would.plan, would.refs, run=would.inspection.run)
         found = timed(app, spec, found, progress=bar)
-    _tell(found, left_out=len(would.left_out), as_json=as_json)
+    _tell(app, found, left_out=len(would.left_out), as_json=as_json)
 
 
 def run_dry_run_there(
@@ -79,7 +80,8 @@ def run_dry_run_there(
         found = foretell(app, plan, as_arrived(source.refs(), deployment.prefix), run=run)
         usd, duration = _of_the_stack(app, deployment, places, found, bar)
         found = replace(found, duration=found.duration or duration)
-    _tell(found, left_out=len(source.left_out()), as_json=as_json, stack_usd=usd, stack=stack)
+    left_out = len(source.left_out())
+    _tell(app, found, left_out=left_out, as_json=as_json, stack_usd=usd, stack=stack)
 
 
 def _of_the_stack(
@@ -154,6 +156,7 @@ def _stage_json(stage: StageForecast) -> Row:
 
 
 def _tell(
+    app: App,
     found: Forecast,
     *,
     left_out: int,
@@ -167,10 +170,11 @@ def _tell(
     click.echo(_images(found, left_out))
     if found.new:
         click.echo()
-        rows = [_row(stage) for stage in found.stages]
+        hourly = [each for each in found.stages if charges_by_hour(app, each.model)]
+        rows = [_row(stage, by_hour=stage in hourly) for stage in found.stages]
         table(rows, header=("stage", "model", "looks at", "charges", "why"))
         click.echo()
-        click.echo(f"services:  {_services(found)}")
+        click.echo(f"services:  {_services(found, hourly)}")
         for stage in found.stages:
             if stage.left_usd is not None:
                 room = int(stage.left_usd / stage.usd_per_image + 1e-9)
@@ -192,8 +196,10 @@ def _images(found: Forecast, left_out: int) -> str:
     return f"{found.images:,} {noun}: {', '.join(f'{n:,} {what}' for n, what in parts)}{others}"
 
 
-def _row(stage: StageForecast) -> tuple[str, ...]:
-    usd = _range(stage.usd, dollars) if stage.usd_per_image else "nothing"
+def _row(stage: StageForecast, *, by_hour: bool) -> tuple[str, ...]:
+    charges = [_range(stage.usd, dollars)] if stage.usd_per_image else []
+    charges += ["by the hour"] if by_hour else []
+    usd = " and ".join(charges) or "nothing"
     return stage.name, stage.model, _range(stage.looks, _whole), usd, _why(stage)
 
 
@@ -210,10 +216,16 @@ def _why(stage: StageForecast) -> str:
     )
 
 
-def _services(found: Forecast) -> str:
-    if not any(stage.usd_per_image for stage in found.stages):
-        return "no stage asks one that charges"
-    return f"about {_range(found.usd, dollars)}"
+def _services(found: Forecast, hourly: Sequence[StageForecast]) -> str:
+    told = []
+    if any(stage.usd_per_image for stage in found.stages):
+        told.append(f"about {_range(found.usd, dollars)}")
+    if hourly:
+        models = ", ".join(dict.fromkeys(stage.model for stage in hourly))
+        told.append(
+            f"by the hour as long as it runs, asked or not: {models} (walkdown models status)"
+        )
+    return "; ".join(told) or "no stage asks one that charges"
 
 
 def _stack(usd: float | None, stack: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -23,12 +24,14 @@ from walkdown.cli.output import (
     table,
 )
 from walkdown.cli.progress import progress
-from walkdown.types import Status
+from walkdown.types import Status, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from walkdown.app.inspecting import Inspecting, Line
+    from walkdown.types import Result
 
 FOUND, FAILED = 3, 4
 """Exit codes: there are anomalies; some images failed, which outranks it."""
@@ -71,17 +74,21 @@ def _print_lines(inspecting: Inspecting) -> list[Line]:
 
 def _print_summary(inspecting: Inspecting, lines: list[Line]) -> None:
     results = [line.result for line in lines]
-    told = [r for r in results if r.error or r.verdict == "anomaly"]
+    alike = _failed_alike(results)
+    told = [r for r in results if _is_told(r) and (r.verdict is not None or r.error not in alike)]
     told.sort(key=lambda r: (r.score is None, -(r.score or 0.0)))
     if told:
         table([result_row(r) for r in told[:SHOWN]], header=RESULT_HEADER)
     if len(told) > SHOWN:
         click.echo(f"... and {len(told) - SHOWN} more: walkdown results")
+    for error, count in alike.items():
+        click.echo(f"{count} images failed alike: {shown(error)}")
     skipped = sum(line.status == "skipped" for line in lines)
     before = f" ({skipped} of them done before)" if skipped else ""
     noun = "image" if len(results) == 1 else "images"
     click.echo(f"{len(results)} {noun}: {summary(results)}{before}")
-    for remark in remarks_on(results, usd_per_look=inspecting.plan.usd_per_look):
+    usd_per_look = inspecting.plan.usd_per_look
+    for remark in remarks_on(results, usd_per_look, costs=False, partial=False):
         click.echo(remark)
     charged = costs(line.result for line in lines if line.status != "skipped")
     if charged:
@@ -95,3 +102,13 @@ def _print_summary(inspecting: Inspecting, lines: list[Line]) -> None:
             f"inspection {inspecting.inspection.id}; look at it: "
             f"walkdown report {inspecting.inspection.id} --open"
         )
+
+
+def _is_told(result: Result) -> bool:
+    return bool(result.error) or result.verdict in (Verdict.ANOMALY, Verdict.UNUSABLE)
+
+
+def _failed_alike(results: Sequence[Result]) -> dict[str, int]:
+    """Errors for which several images have failed, and how many: told once."""
+    errors = Counter(r.error for r in results if r.verdict is None and r.error)
+    return {error: count for error, count in errors.most_common(SHOWN) if count > 1}

@@ -59,7 +59,7 @@ class Summary:
         self.counts[result.verdict.value if result.verdict else "failed"] += 1
         self.counts["partial"] += result.status is Status.PARTIAL
         self.counts["not done"] += result.status is not Status.DONE
-        if result.error or result.verdict == "anomaly":
+        if result.error or result.verdict in (Verdict.ANOMALY, Verdict.UNUSABLE):
             self.counts["told"] += 1
             badness = -1.0 if result.score is None else result.score
             heapq.heappush(self._worst, (badness, -self.counts["told"], result))
@@ -174,7 +174,7 @@ def _print(
     images, skipped = summary.counts["images"], summary.counts["skipped"]
     before = f" ({skipped} of them done before)" if skipped else ""
     click.echo(f"{images} {'image' if images == 1 else 'images'}: {summary.words}{before}")
-    for remark in summary.remarks.words():
+    for remark in summary.remarks.words(costs=False, partial=False):
         click.echo(remark)
     if summary.costs:
         click.echo(cost_words(summary.costs))

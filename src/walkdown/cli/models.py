@@ -44,6 +44,7 @@ def models() -> None:
       walkdown models cells
       walkdown models add sharp card.yaml
       walkdown models check cells
+      walkdown models point cells@1 live
       walkdown models start parts
       walkdown models quality sharp --normal photos/normal
       walkdown models package cells --to model.tar.gz
@@ -66,6 +67,7 @@ def list_(name: str | None, as_json: bool) -> None:
       walkdown models
       walkdown models cells
     """
+    from walkdown.app.versions import kind_of
     from walkdown.cli.output import echo_json, table
     from walkdown.errors import NotFound
 
@@ -81,11 +83,12 @@ def list_(name: str | None, as_json: bool) -> None:
                        "facts": dict(v.facts)})  # fmt: skip
     elif versions:
         rows = [
-            (_label(v), ", ".join(v.aliases) or "-", f"{v.created_at:%Y-%m-%d %H:%M} UTC",
-             v.facts.get("normal images", "-"), v.facts.get("threshold", "-"), v.digest[:12])
+            (_label(v), kind_of(v), ", ".join(v.aliases) or "-",
+             f"{v.created_at:%Y-%m-%d %H:%M} UTC", v.facts.get("normal images", "-"),
+             v.facts.get("threshold", "-"), v.digest[:12])
             for v in versions
         ]  # fmt: skip
-        table(rows, header=("model", "aliases", "made", "images", "threshold", "digest"))
+        table(rows, header=("model", "kind", "aliases", "made", "images", "threshold", "digest"))
     else:
         click.echo("no models yet; make one: walkdown train NAME --normal FOLDER")
 
@@ -113,9 +116,44 @@ def add(name: str, card: Path) -> None:
       walkdown models add sharp examples/sharpness/card.yaml
     """
     from walkdown.app.plugging import plug_in
+    from walkdown.app.versions import LIVE, pointed
 
-    version = plug_in(open_app(), name, card)
+    app = open_app()
+    before = pointed(app, name)
+    version = plug_in(app, name, card)
     click.echo(f"{version.label}; check it: walkdown models check {version.label}")
+    _moved(version, before, LIVE)
+
+
+def _moved(version: ModelVersion, before: ModelVersion | None, alias: str) -> None:
+    """Tell what an alias meant before, and how it means that again."""
+    from walkdown.app.versions import kind_of
+
+    if before is not None and before.version != version.version:
+        click.echo(
+            f"{version.label} is now {version.name}@{alias}; before it was {before.label} "
+            f"({kind_of(before)}): walkdown models point {before.label} {alias} moves it back"
+        )
+
+
+@models.command("point")
+@click.argument("name")
+@click.argument("alias")
+@workspace_option
+def point_(name: str, alias: str) -> None:
+    """Have an ALIAS such as live mean a version, NAME@2, from the next inspection on.
+
+    \b
+    Examples:
+      walkdown models point cells@1 live
+      walkdown models point cells@3 candidate
+    """
+    from walkdown.app.versions import point
+
+    version, before = point(open_app(), name, alias)
+    if before is None or before.version == version.version:
+        click.echo(f"{version.label} is now {version.name}@{alias}")
+    _moved(version, before, alias)
 
 
 @models.command("quality")
@@ -229,7 +267,8 @@ def _photographs(app: App, paths: Sequence[str], input_px: int | None) -> list[P
     from itertools import islice
 
     from walkdown.app.synthetic import photograph
-    from walkdown.errors import ImageError
+    from walkdown.cli.output import shown
+    from walkdown.errors import ImageError, NotFound
     from walkdown.imaging.decode import decode
     from walkdown.spec import DEFAULT_MAX_PIXELS, SourceSpec
 
@@ -239,6 +278,9 @@ def _photographs(app: App, paths: Sequence[str], input_px: int | None) -> list[P
                    at_least_px=input_px, max_pixels=DEFAULT_MAX_PIXELS)
             for seed in range(3)
         ]  # fmt: skip
+    for path in paths:
+        if "://" not in path and not Path(path).exists():
+            raise NotFound(f"{shown(path)} does not exist")
     source = app.sources(SourceSpec(paths=tuple(paths)))
     found = [
         decode(source.read(ref).data, name=ref.name, at_least_px=input_px,

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from walkdown.app import rows
+from walkdown.app.charges import cost_words as cost_words
+from walkdown.app.charges import costs as costs
+from walkdown.app.charges import dollars as dollars
 from walkdown.types import Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from walkdown.app.context import App
     from walkdown.app.inspecting import Line
@@ -58,38 +61,6 @@ def shown(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in clean)
 
 
-def dollars(usd: float) -> str:
-    """US dollars: cents where there are any, and enough digits where a look costs less.
-
-    >>> dollars(1234.5), dollars(0.00125), dollars(0.5), dollars(0)
-    ('$1,234.50', '$0.00125', '$0.50', '$0.00')
-    """
-    if usd >= 1:
-        return f"${usd:,.2f}"
-    whole, _, cents = f"{usd:.6f}".partition(".")
-    return f"${whole}.{cents.rstrip('0'):0<2}"
-
-
-def costs(results: Iterable[Result]) -> dict[str, float]:
-    """What services charged for these results' looks, by stage, in US dollars."""
-    found: dict[str, float] = {}
-    for result in results:
-        for stage in result.stages:
-            if stage.prediction.cost_usd:
-                found[stage.stage] = found.get(stage.stage, 0.0) + stage.prediction.cost_usd
-    return found
-
-
-def cost_words(by_stage: Mapping[str, float]) -> str:
-    """A line of what services charged.
-
-    >>> cost_words({"ask": 0.25, "read": 1.5})
-    'services charged about $1.75: ask $0.25, read $1.50'
-    """
-    each = ", ".join(f"{stage} {dollars(usd)}" for stage, usd in by_stage.items())
-    return f"services charged about {dollars(sum(by_stage.values()))}: {each}"
-
-
 def table(rows: Sequence[Sequence[str]], *, header: Sequence[str]) -> None:
     """Columns as wide as their widest cell; the last one is not padded. Nothing without columns."""
     if not header:
@@ -105,14 +76,16 @@ RESULT_HEADER = ("score", "verdict", "severity", "regions", "image")
 
 
 def result_row(result: Result) -> tuple[str, ...]:
-    """A result as a line of a table."""
+    """A result as a line of a table; an unusable one with the advice of the stage that says so."""
     by = result.decided_by
+    advice = by.prediction.note if by and result.verdict is Verdict.UNUSABLE else None
+    said = [" ".join(each.split()) for each in (result.error, advice) if each]
     return (
         f"{result.score:.3f}" if result.score is not None else "-",
         result.verdict.value if result.verdict else result.status.value,
         result.severity.value if result.severity else "-",
         str(len(by.prediction.regions)) if by else "-",
-        shown(result.image) + (f"  ({shown(result.error)})" if result.error else ""),
+        shown(result.image) + (f"  ({shown('; '.join(said))})" if said else ""),
     )
 
 

@@ -48,7 +48,7 @@ def results(inspection: str | None, as_json: bool, verdict: str | None) -> None:
         return
     table([result_row(r) for r in wanted], header=RESULT_HEADER)
     click.echo(f"inspection {found.id} with {found.model}: {summary(all_results)}")
-    for remark in remarks_on(all_results):
+    for remark in remarks_on(all_results, partial=False):
         click.echo(remark)
 
 

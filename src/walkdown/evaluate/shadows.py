@@ -81,12 +81,19 @@ def words(one: Comparison) -> str:
 
     >>> words(Comparison("next", "poles@4", "look", seen=200, raised=3))
     "shadow: 'next' (poles@4) says otherwise than 'look' of 3 of 200 images: 3 more anomalies"
+    >>> words(Comparison("next", "poles@4", "look", seen=1, raised=1))
+    "shadow: 'next' (poles@4) says otherwise than 'look' of 1 of 1 image: 1 more anomaly"
     """
+    more = "more anomaly" if one.raised == 1 else "more anomalies"
     told = f"shadow: '{one.shadow}' ({one.model}) "
     if not one.differing:
-        told += f"says the same as '{one.beside}' of {one.seen:,} images"
+        told += f"says the same as '{one.beside}' of {_images(one.seen)}"
     else:
-        told += f"says otherwise than '{one.beside}' of {one.differing:,} of {one.seen:,} images: "
-        counts = (one.raised, "more anomalies"), (one.dropped, "less"), (one.other, "in usability")
+        told += f"says otherwise than '{one.beside}' of {one.differing:,} of {_images(one.seen)}: "
+        counts = (one.raised, more), (one.dropped, "less"), (one.other, "in usability")
         told += ", ".join(f"{count:,} {what}" for count, what in counts if count)
     return told + (f"; it failed on {one.failed:,}" if one.failed else "")
+
+
+def _images(count: int) -> str:
+    return f"{count:,} {'image' if count == 1 else 'images'}"

@@ -20,6 +20,7 @@ from walkdown.models.differing import (
     scored,
     unusable,
 )
+from walkdown.pipeline.predictions import failed
 from walkdown.types import ModelInfo, Permission, Prediction, Verdict
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ FIRST_VISIT: Final = "no earlier visit to compare with"
 UNASSIGNED: Final = (
     "no earlier visit to compare with: the photograph belongs to no asset; give the pipeline an "
     "'asset' template"
+)
+BY_RECORDING: Final = (
+    " (the one recorded before: the photographs do not both say when they were taken)"
 )
 _ASK_FOR_HISTORY: Final = Permission(("dynamodb:Query",), ("${Table.Arn}/index/listing",))
 """The stack's table lists an asset's results; the photographs themselves may be read anyway."""
@@ -70,12 +74,15 @@ class Change:
         return self._info
 
     def predict(self, photos: Sequence[Photo]) -> list[Prediction]:
-        """What has changed, with the share of the image; normal where there is no earlier visit."""
+        """What has changed, with the share of the image; normal where there is no earlier visit.
+
+        A photograph of no asset fails: calling it normal would hide that nothing was compared.
+        """
         return Asking(at_once=1).each(photos, self._look)
 
     def _look(self, photo: Photo) -> Prediction:
         if photo.asset is None:
-            return Prediction(Verdict.NORMAL, None, None, note=UNASSIGNED)
+            return failed(UNASSIGNED)
         before = self._earlier(photo)
         if before is None:
             return Prediction(Verdict.NORMAL, None, None, note=FIRST_VISIT)
@@ -91,6 +98,8 @@ class Change:
         score, verdict = scored(self._card, raw)
         heatmap = heat(self._card, found, photo)
         changed = verdict is Verdict.ANOMALY
+        has_times = None not in (photo.exif.taken_at, before.exif.taken_at)
+        by = "" if has_times else BY_RECORDING
         said = Prediction(
             verdict=verdict,
             score=score,
@@ -98,7 +107,7 @@ class Change:
             labels=("changed",) if changed else (),
             regions=places(self._card, heatmap) if changed else (),
             heatmap=heatmap,
-            note=_note(found.grid[found.counts] >= self._card.threshold) if changed else None,
+            note=_note(found.grid[found.counts] >= self._card.threshold) + by if changed else None,
         )
         return laid_back(said, found, photo)
 

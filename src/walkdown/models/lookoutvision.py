@@ -199,6 +199,11 @@ class LookoutVision:
             return now
         return self._told_state(said, self._card.inference_units)
 
+    @property
+    def usd_per_unit_hour(self) -> float:
+        """What it costs as long as it runs, asked or not, for each unit."""
+        return self._card.usd_per_unit_hour
+
     def _told_state(self, said: str, units: int) -> RunState:
         usd = units * self._card.usd_per_unit_hour
         return RunState(_STATUSES.get(said, "failed"), units, usd, said, self._card.endpoint_url)

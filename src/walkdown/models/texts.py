@@ -51,7 +51,9 @@ class TextRule(Card):
     @field_validator("expected", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
+        several = value if isinstance(value, list | tuple) else [value]
+        # YAML takes a text of digits for a number.
+        return [str(each) if _is_number(each) else each for each in several]
 
     @field_validator("pattern")
     @classmethod
@@ -59,6 +61,10 @@ class TextRule(Card):
         if value is not None:
             Pattern(value)
         return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)

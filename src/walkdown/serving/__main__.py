@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("walkdown.serving")
 USAGE = 2
+STOP_S = 25.0
+"""SageMaker kills a container half a minute after it has asked it to stop."""
 
 
 def main(args: list[str]) -> int:
@@ -71,9 +74,22 @@ def _stop_by_signal(server: Server) -> None:
             signal.signal(number, signal.SIG_IGN)
         # In a thread of its own: what the signal has interrupted may hold what `stop` waits for.
         threading.Thread(target=server.stop).start()
+        _end_within(STOP_S)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+
+
+def _end_within(seconds: float) -> None:
+    """End this process by then, whatever is still under way."""
+
+    def end() -> None:
+        log.warning("requests were still under way after %.0f s and are broken off", seconds)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 def train(here: Container) -> int:

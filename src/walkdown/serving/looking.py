@@ -6,7 +6,6 @@ Nothing here knows HTTP but its status codes.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
 JSON, JSON_LINES = "application/json", "application/jsonlines"
 MAX_IMAGES = 100
+MAX_PIXELS = 2 * DEFAULT_MAX_PIXELS
+"""Of all images of a request together: a few bytes may hold very many."""
+
 _BARE = ("application/x-image", "application/octet-stream")
 
 
@@ -58,7 +60,7 @@ def answered(model: Model, body: bytes, *, content_type: str, accept: str) -> An
             raise Refusal(400, str(e)) from e
         return _written(_looked(model, [photo]), form, is_one=True)
     if kind == JSON:
-        return _written(_looked(model, _photos(model, body)), form, is_one=False)
+        return _written(_each_looked(model, _texts(body)), form, is_one=False)
     raise Refusal(
         415,
         f"{kind or 'no content type'} is not taken: send image/jpeg, image/png or "
@@ -66,8 +68,8 @@ def answered(model: Model, body: bytes, *, content_type: str, accept: str) -> An
     )
 
 
-def _photos(model: Model, body: bytes) -> list[Photo | str]:
-    """The images in JSON: photos, and reasons why one is none."""
+def _texts(body: bytes) -> list[str]:
+    """The images in JSON, each one in base64."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as e:
@@ -77,14 +79,34 @@ def _photos(model: Model, body: bytes) -> list[Photo | str]:
         raise Refusal(400, 'the body must be {"images": ["..."]}, each one in base64')
     if len(images) > MAX_IMAGES:
         raise Refusal(413, f"{len(images)} images are too many: send {MAX_IMAGES} at most")
-    return [_of_text(model, each) for each in images]
+    return images
+
+
+def _each_looked(model: Model, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """The answers, in order. Only as many images are decoded at once as the model takes."""
+    found: list[dict[str, Any]] = []
+    left = MAX_PIXELS
+    for at in range(0, len(texts), model.info.max_batch):
+        group: list[Photo | str] = []
+        for text in texts[at : at + model.info.max_batch]:
+            photo = _of_text(model, text)
+            left -= 0 if isinstance(photo, str) else photo.width_px * photo.height_px
+            if left < 0:
+                raise Refusal(
+                    413, f"the images have more than {MAX_PIXELS:,} pixels together: send fewer"
+                )
+            group.append(photo)
+        found += _looked(model, group)
+    return found
 
 
 def _of_text(model: Model, text: str) -> Photo | str:
     try:
-        return _decoded(model, base64.b64decode(text, validate=True))
-    except binascii.Error:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
         return "the image: it is no base64"
+    try:
+        return _decoded(model, data)
     except ImageError as e:
         return str(e)
 
@@ -97,16 +119,9 @@ def _decoded(model: Model, data: bytes) -> Photo:
 
 
 def _looked(model: Model, photos: Sequence[Photo | str]) -> list[dict[str, Any]]:
-    """The answers, in order."""
+    """The answers to images that are looked at together, in order."""
     good = [photo for photo in photos if not isinstance(photo, str)]
-    at_once = model.info.max_batch
-    said = iter(
-        [
-            one
-            for at in range(0, len(good), at_once)
-            for one in checked(model.predict(good[at : at + at_once]), len(good[at : at + at_once]))
-        ]
-    )
+    said = iter(checked(model.predict(good), len(good)) if good else [])
     return [
         answers.write(failed(photo), width_px=1, height_px=1)
         if isinstance(photo, str)

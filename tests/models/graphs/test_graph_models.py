@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.services.cases_openvino import converted
 from walkdown import registry
 from walkdown.errors import ArtefactError, MissingExtra
 from walkdown.models.artefact import pack
+from walkdown.models.graphs import model as graph_models
 from walkdown.registry import open_model
 
 CARD: dict[str, Any] = {"task": "anomaly", "threshold": 0.5, "range": [0, 1]}
@@ -104,6 +106,73 @@ def test_what_can_not_be_opened_says_why(
         open_model(pack(kind, card, files), label="m@1")
     assert words in str(raised.value)
     assert "m@1" in str(raised.value)
+
+
+def of_size(size: tuple[int, int]) -> bytes:
+    made = graphs.Making(size=size)
+    return made.bytes({"map": made.brightness})
+
+
+def test_a_size_that_the_graph_fixes_is_held_to_the_card_s_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def tried(*_: object) -> None:
+        raise AssertionError("it was tried all the same")
+
+    monkeypatch.setattr(graph_models, "_tried", tried)
+    with pytest.raises(
+        ArtefactError, match=r"takes images of 9000 x 64 px, .* up to 8192 px a side"
+    ):
+        opened(of_size((9000, 64)), **CARD)
+
+
+def endless() -> bytes:
+    """A graph that adds one to its map a billion times."""
+    from onnx import TensorProto, helper
+
+    made = graphs.Making()
+    types = TensorProto.INT64, TensorProto.BOOL, TensorProto.FLOAT
+    shapes: tuple[list[int], ...] = ([], [], [1, 1, 128, 160])
+    given = [
+        helper.make_tensor_value_info(*each)
+        for each in zip(("i", "go", "was"), types, shapes, strict=True)
+    ]
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["on"]),
+            helper.make_node("Sigmoid", ["was"], ["is"]),
+        ],
+        "body",
+        given,
+        [
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("is", TensorProto.FLOAT, shapes[2]),
+        ],
+    )
+    trips = made.constant(np.array(10**9, np.int64))
+    go = made.constant(np.array(True))
+    return made.bytes({"map": made.do("Loop", trips, go, made.brightness, body=body)})
+
+
+def test_a_graph_that_takes_for_ever_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph_models, "TRIAL_S", 0.3)
+    began = time.monotonic()
+    with pytest.raises(ArtefactError, match=r"more than 0\.3 s for one image of 160 x 128 px"):
+        opened(endless(), **CARD)
+    assert time.monotonic() - began < 20
+
+
+def test_an_output_that_holds_nothing_is_said_at_opening() -> None:
+    made = graphs.Making()
+    none, along = made.constant(np.array([0], np.int64)), made.constant(np.array([3], np.int64))
+    graph = made.bytes({"map": made.do("Slice", made.brightness, none, none, along)})
+    with pytest.raises(ArtefactError, match=r"'map' holds nothing: it is \(1, 1, 128, 0\)"):
+        opened(graph, **CARD)
+
+
+def test_a_graph_that_fails_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    test_a_size_at_which_the_graph_fails_is_said()
+    assert capfd.readouterr().out == ""
 
 
 def test_an_operator_that_openvino_does_not_know_is_said() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -12,7 +12,10 @@ from walkdown.models.rules import Rule  # noqa: TC001 - pydantic reads it
 Activation = Literal["softmax", "sigmoid", "none"]
 Resize = Literal["stretch", "letterbox", "center_crop"]
 Layout = Literal["v5", "v8", "end_to_end", "yolox", "detr"]
-Side = Annotated[int, Field(ge=1, le=8192)]
+LONGEST: Final = 8192
+"""The longest side of an input, in px: a graph's own word is held to it as well."""
+
+Side = Annotated[int, Field(ge=1, le=LONGEST)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 Deviation = Annotated[float, Field(gt=0)]
 

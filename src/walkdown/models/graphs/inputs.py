@@ -10,6 +10,7 @@ import numpy as np
 
 from walkdown.errors import ArtefactError
 from walkdown.imaging.resize import resize
+from walkdown.models.graphs.card import LONGEST
 from walkdown.models.graphs.placing import placed
 
 if TYPE_CHECKING:
@@ -165,6 +166,11 @@ def _size(
         raise ArtefactError(
             f"its card says input: size: {list(asked)}, width and height, and its graph takes "
             f"{slot}; leave the size out"
+        )
+    if max(width, height) > LONGEST:
+        raise ArtefactError(
+            f"its graph takes images of {width} x {height} px, {slot}; up to {LONGEST} px a side "
+            "are taken: export it for a smaller size"
         )
     return width, height
 

@@ -40,6 +40,10 @@ SHOWN: Final = 300
 """Characters of a runtime's own error that are worth repeating."""
 
 
+TRIAL_S = 30.0
+"""How long a graph may take for the one image of noise that it is shown when it is opened."""
+
+
 class GraphModel:
     """The `Model` port over an opened graph; kinds differ in the runtime that opens it."""
 
@@ -144,6 +148,8 @@ def _read(card: GraphCard, graph: Graph, files: Mapping[str, bytes]) -> tuple[Fr
         size=size,
     )
     said = _tried(graph, given)
+    if not isinstance(card, DetectionCard):  # of noise, a detector may rightly say nothing
+        _none_is_empty(said)
     if recognised is not None:
         return given, anomalib.Anomalib(recognised, said)
     if isinstance(card, DetectionCard):
@@ -161,12 +167,26 @@ def _task(
     return Oddities(cast("AnomalyCard", card), said)
 
 
+def _none_is_empty(said: Arrays) -> None:
+    empty = [name for name, value in said.items() if value.size == 0]
+    if empty:
+        sides = ", ".join(map(str, said[empty[0]].shape))
+        raise ArtefactError(
+            f"its graph's output {empty[0]!r} holds nothing: it is ({sides}); check the export"
+        )
+
+
 def _tried(graph: Graph, given: Frame) -> Arrays:
     """What the graph says of noise: the same noise each time."""
     width, height = given.size
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     try:
-        said = graph.run(given.image(Photo(noise, width, height, "noise")))
+        said = graph.run(given.image(Photo(noise, width, height, "noise")), within_s=TRIAL_S)
+    except TimeoutError as e:
+        raise ArtefactError(
+            f"its graph needs more than {TRIAL_S:g} s for one image of {width} x {height} px; "
+            "export a smaller one, or for a smaller input"
+        ) from e
     except Exception as e:  # runtimes raise bare types of their own
         raise ArtefactError(
             f"its graph takes {graph.inputs[0]}, and fails on an image of {width} x {height} px: "

@@ -48,8 +48,11 @@ class OpenVinoGraph:
         self.inputs, self.outputs = _slots(model.inputs, "input"), _slots(model.outputs, "output")
         self._idle: SimpleQueue[Any] = SimpleQueue()
 
-    def run(self, image: NDArray[np.generic]) -> Arrays:
-        """A request serves one caller at a time; those that are idle are used again."""
+    def run(self, image: NDArray[np.generic], *, within_s: float | None = None) -> Arrays:
+        """A request serves one caller at a time; those that are idle are used again.
+
+        ``within_s`` counts for nothing: OpenVINO does not leave a loop that it has begun.
+        """
         try:
             request = self._idle.get_nowait()
         except Exception:  # queue.Empty: all are at work

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from walkdown.errors import ArtefactError
 from walkdown.models.graphs.external import beside
-from walkdown.models.graphs.session import open_graph
+from walkdown.models.graphs.session import open_graph, run_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,8 +65,8 @@ class Graph(Protocol):
     def metadata(self) -> Mapping[str, str]:
         """What its exporter wrote into it."""
 
-    def run(self, image: NDArray[np.generic]) -> Arrays:
-        """The outputs by name for the one input; thread-safe."""
+    def run(self, image: NDArray[np.generic], *, within_s: float | None = None) -> Arrays:
+        """The outputs by name for the one input; thread-safe. Raises `TimeoutError`."""
 
 
 class OnnxGraph:
@@ -89,10 +89,14 @@ class OnnxGraph:
         self.outputs = tuple(_slot(each) for each in self._session.get_outputs())
         self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
 
-    def run(self, image: NDArray[np.generic]) -> Arrays:
+    def run(self, image: NDArray[np.generic], *, within_s: float | None = None) -> Arrays:
         """All outputs; onnxruntime may be called from several threads."""
         names = [slot.name for slot in self.outputs]
-        found = self._session.run(names, {self.inputs[0].name: image})
+        given = {self.inputs[0].name: image}
+        if within_s is None:
+            found = self._session.run(names, given)
+        else:
+            found = run_within(self._session, names, given, within_s)
         return dict(zip(names, found, strict=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 import onnxruntime as ort
@@ -48,7 +49,35 @@ def open_graph(
             list(weights), list(weights.values()), [len(data) for data in weights.values()]
         )
     try:
-        session: Session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        # Without fallback: trying again what failed would print to stdout, and fail again.
+        session: Session = ort.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except Exception as e:
         raise ArtefactError(f"the model's graph can't be opened: {e}") from e
     return session
+
+
+def run_within(
+    session: Any, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]], seconds: float
+) -> list[NDArray[np.float32]]:
+    """Run the graph, but no longer than so. Raises `TimeoutError`."""
+    options = ort.RunOptions()
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        options.terminate = True
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        found: list[NDArray[np.float32]] = session.run(outputs, inputs, options)
+    except Exception as e:  # onnxruntime raises a bare type of its own
+        if late.is_set():
+            raise TimeoutError(f"it took longer than {seconds:g} s") from e
+        raise
+    finally:
+        timer.cancel()
+    return found
