@@ -311,3 +311,14 @@ def test_an_open_image_shows_what_a_model_says_and_what_that_cost(tmp_path: Path
     assert note in dom.texts
     assert "$0.0125" in dom.texts
     assert "CONSOLE" not in log, log
+
+
+def test_the_page_tells_what_was_charged_and_what_is_partial(tmp_path: Path) -> None:
+    whole = result("a.png", 0.2)
+    (stage, *others) = whole.stages
+    asked = replace(stage, prediction=replace(stage.prediction, cost_usd=0.5))
+    part = replace(whole, stages=(asked, *others), status=Status.PARTIAL, error="stage x: no")
+    make(tmp_path, [part])
+    page = (tmp_path / "index.html").read_text("utf-8")
+    assert "1 result is partial" in page
+    assert f"services charged about $0.50: {stage.stage} $0.50" in page

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from walkdown.types import Result
 
 BROKEN_OFF = 130
+ERRORS = 1000
+"""So many different errors are counted; beyond that they are not alike anyway."""
 
 
 class Summary:
@@ -45,6 +47,7 @@ class Summary:
         self.counts: Counter[str] = Counter()
         self.remarks = Remarks(usd_per_look)
         self.costs: dict[str, float] = {}
+        self._errors: Counter[str] = Counter()
         self._worst: list[tuple[float, int, Result]] = []
 
     def add(self, line: Line) -> None:
@@ -62,6 +65,10 @@ class Summary:
         if result.error or result.verdict in (Verdict.ANOMALY, Verdict.UNUSABLE):
             self.counts["told"] += 1
             badness = -1.0 if result.score is None else result.score
+            if result.verdict is None:
+                badness = -2.0
+                if result.error and (result.error in self._errors or len(self._errors) < ERRORS):
+                    self._errors[result.error] += 1
             heapq.heappush(self._worst, (badness, -self.counts["told"], result))
             if len(self._worst) > SHOWN:
                 heapq.heappop(self._worst)
@@ -69,7 +76,14 @@ class Summary:
     @property
     def worst(self) -> list[Result]:
         """The worst first; those without a score last."""
-        return [result for _, _, result in sorted(self._worst, reverse=True)]
+        alike = self.alike
+        found = (result for _, _, result in sorted(self._worst, reverse=True))
+        return [r for r in found if r.verdict is not None or r.error not in alike]
+
+    @property
+    def alike(self) -> dict[str, int]:
+        """Errors for which several images have failed, and how many: told once."""
+        return {error: n for error, n in self._errors.most_common(SHOWN) if n > 1}
 
     @property
     def words(self) -> str:
@@ -168,9 +182,11 @@ def _print(
     name, workspace = commissioned.inspection.id, f"aws://{stack}"
     if summary.worst:
         table([result_row(r) for r in summary.worst], header=RESULT_HEADER)
-    more = summary.counts["told"] - len(summary.worst)
+    more = summary.counts["told"] - len(summary.worst) - sum(summary.alike.values())
     if more:
         click.echo(f"... and {more} more: walkdown results {name} --workspace {workspace}")
+    for error, count in summary.alike.items():
+        click.echo(f"{count} images failed alike: {shown(error)}")
     images, skipped = summary.counts["images"], summary.counts["skipped"]
     before = f" ({skipped} of them done before)" if skipped else ""
     click.echo(f"{images} {'image' if images == 1 else 'images'}: {summary.words}{before}")
