@@ -71,7 +71,7 @@ def test_train_inspect_and_train_again(desk: Desk, weaves: Path) -> None:
     assert "weave@1" in again[1], "the same model"
     assert "weave@2" in desk.run("train", "weave", "--normal", normal, "--false-alarms", "20%")[1]
     _, out, _ = desk.run("models", "weave")
-    rows = {line.split()[0]: line.split()[1] for line in out.splitlines()[1:]}
+    rows = {line.split()[0]: line.split()[2] for line in out.splitlines()[1:]}
     assert rows == {"weave@1": "-", "weave@2": "live"}
 
 
