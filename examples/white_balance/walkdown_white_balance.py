@@ -1,4 +1,4 @@
-"""A step for walkdown in some twenty lines: photographs in the same light before a model sees them."""
+"""A step for walkdown in some twenty lines: all photographs in the same light."""
 
 from dataclasses import replace
 
