@@ -105,7 +105,7 @@ stages:
 
 
 def cascade(**files: bytes) -> tuple[Line, Spots]:
-    dear = Spots("dear")
+    dear = Spots("dear", input_px=200)
     return Line(CUT, Spots("cheap", input_px=200), dear, **files), dear
 
 
