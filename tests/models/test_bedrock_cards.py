@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -19,6 +20,7 @@ from walkdown.models.artefact import pack
 from walkdown.models.bedrock import answers
 from walkdown.models.bedrock.answers import Unfit
 from walkdown.models.bedrock.card import BedrockCard
+from walkdown.models.conformance import _check_whole, photo_of
 from walkdown.registry import open_model
 from walkdown.spec import parse_pipeline
 from walkdown.types import Prediction, Verdict
@@ -191,7 +193,8 @@ def test_any_answer_is_read_or_does_not_fit(value: object) -> None:
     for task in answers.FORMS:
         with suppress(Unfit):
             answer = answers.read(card_of(task), value)
-            answers.judged(card_of(task), answer, width_px=9, height_px=9)
+            said = answers.judged(card_of(task), answer, width_px=9, height_px=9)
+            _check_whole(said, photo_of(np.zeros((9, 9, 3), np.uint8)))
 
 
 PAGE = (ROOT / "docs" / "models" / "bedrock.md").read_text(encoding="utf-8")

@@ -247,9 +247,10 @@ def test_copies_of_a_photograph_are_looked_at_and_paid_once() -> None:
     line = Line(PAID, Spots("cheap", input_px=400), dear, **files)
     refuse, asked = refusing(0.25)
     line.work = replace(line.work, refuse=refuse)
-    statuses = [outcome.decision.status for outcome in line.look() if outcome.decision]
-    assert statuses == [Status.DONE] * 2
+    outcomes = line.look()
+    assert [o.decision.status for o in outcomes if o.decision] == [Status.DONE] * 2
     assert (asked, len(dear.shown)) == ([0.25], 1)
+    assert [outcome.stages[1].prediction.cost_usd for outcome in outcomes] == [0.25, None]
 
 
 def test_one_photographs_cut_outs_fail_alone() -> None:

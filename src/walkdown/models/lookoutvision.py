@@ -21,6 +21,7 @@ from walkdown.imaging.regions import regions
 from walkdown.models.calling import Asking
 from walkdown.models.cards import Card, read_card
 from walkdown.models.rules import JUST_NORMAL
+from walkdown.models.running import turned
 from walkdown.sdk import addresses
 from walkdown.sdk.aws import Aws, AwsError, explained
 from walkdown.types import HeatMap, ModelInfo, Prediction, Region, RunState, Verdict
@@ -184,20 +185,15 @@ class LookoutVision:
         return error
 
     def _turned(self, method: str, wanted: tuple[RunStatus, ...], **given: Any) -> RunState:
-        """Where the server refuses since it is so already, that is no error."""
-        try:
+        """Where the service refuses since it is so already, that is no error."""
+
+        def change() -> RunState:
             said = str(self._called(method, **given).get("Status"))
-        except AwsError as e:
-            if e.code != "ConflictException":
-                raise
-            now = self.state()
-            if now.status not in wanted:
-                raise ModelError(
-                    f"{self._label} is {now.status} (its service says {now.said}), and can't be "
-                    f"started or stopped now; see: walkdown models status {self._label} ({e})"
-                ) from e
-            return now
-        return self._told_state(said, self._card.inference_units)
+            return self._told_state(said, self._card.inference_units)
+
+        return turned(
+            change, self.state, wanted=wanted, refusals=("ConflictException",), label=self._label
+        )
 
     @property
     def usd_per_unit_hour(self) -> float:

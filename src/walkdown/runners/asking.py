@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 class Seen:
     """What a model is asked about: a photo as prepared and as taken, and which parts of it.
 
-    ``parts`` is None where it is asked about all of it.
+    ``key`` is what the answer is remembered by; ``parts`` is None for all of the photo.
     """
 
+    key: str
     prepared: Prepared
     taken: Photo
     parts: tuple[Box, ...] | None = None

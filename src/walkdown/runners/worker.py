@@ -260,7 +260,7 @@ def _run_stage(
             fresh.append((hand, seen))
     for at in range(0, len(fresh), stage.model.max_batch):
         batch = fresh[at : at + stage.model.max_batch]
-        said = _predict(work, stage, batch)
+        said = _predict(work, stage, [seen for _, seen in batch])
         for (hand, seen), prediction in zip(batch, said, strict=True):
             _finish(work, stage, hand, seen, prediction, writing)
 
@@ -269,23 +269,27 @@ def _seen(
     work: Work, stage: Stage, group: Sequence[_InHand], known: Mapping[str, Cached]
 ) -> Iterator[tuple[_InHand, Seen | None]]:
     """What the model is to be asked about; None where its answer, or why not, is known already."""
-    parts = {id(hand): _parts(stage, hand) for hand in group}
+    parts = [_parts(stage, hand) for hand in group]
+    keys = [_key(work, stage, hand, each) for hand, each in zip(group, parts, strict=True)]
     if stage.regions is not None and stage.model.remember and work.remember:
         # Which parts they are is known only now.
-        known = work.records.cached([_key(work, stage, hand, parts[id(hand)]) for hand in group])
-    for hand in group:
-        key = _key(work, stage, hand, parts[id(hand)])
+        known = work.records.cached(keys)
+    for hand, key, each in zip(group, keys, parts, strict=True):
         if key in known:
             prediction, heatmap = known[key]
-            # It was paid for when it was asked.
-            _note(stage, hand, replace(prediction, cost_usd=None), heatmap)
+            _note(stage, hand, _paid(prediction), heatmap)
             yield hand, None
         elif problem := _problem(work, stage, hand):
             _note(stage, hand, failed(problem), None)
             yield hand, None
         else:
             assert hand.prepared is not None and hand.taken is not None  # noqa: S101, PT018
-            yield hand, Seen(hand.prepared, hand.taken, parts[id(hand)])
+            yield hand, Seen(key, hand.prepared, hand.taken, each)
+
+
+def _paid(prediction: Prediction) -> Prediction:
+    """The same answer once more: it was paid for when it was asked."""
+    return replace(prediction, cost_usd=None)
 
 
 def _parts(stage: Stage, hand: _InHand) -> tuple[Box, ...] | None:
@@ -295,22 +299,25 @@ def _parts(stage: Stage, hand: _InHand) -> tuple[Box, ...] | None:
     return parts_of(stage.regions, hand.outcome.stages, **size)
 
 
-def _predict(work: Work, stage: Stage, batch: Sequence[tuple[_InHand, Seen]]) -> list[Prediction]:
+def _predict(work: Work, stage: Stage, batch: Sequence[Seen]) -> list[Prediction]:
     """What the model says of those that the stage's budget has room for.
 
     Copies of a photograph are looked at once where looks cost money.
     """
-    keys = [_key_of(work, stage, hand, seen) for hand, seen in batch]
     if not stage.model.usd_per_image:
-        keys = [f"{key} {at}" for at, key in enumerate(keys)]
-    wanted = {key: seen for key, (_, seen) in zip(keys, batch, strict=True)}
+        return predict(work.models[stage.model.digest], stage, batch)
+    wanted = {seen.key: seen for seen in batch}
     refused = _refused(work, stage, wanted)
-    asked = {key: seen for key, seen in wanted.items() if refused[key] is None}
-    model = work.models[stage.model.digest]
-    said = (
-        dict(zip(asked, predict(model, stage, list(asked.values())), strict=True)) if asked else {}
-    )
-    return [said[key] if key in said else failed(refused[key] or "") for key in keys]
+    asked = [seen for key, seen in wanted.items() if refused[key] is None]
+    answers = predict(work.models[stage.model.digest], stage, asked) if asked else []
+    said = {seen.key: answer for seen, answer in zip(asked, answers, strict=True)}
+    told: list[Prediction] = []
+    for seen in batch:
+        why = refused[seen.key]
+        told.append(said[seen.key] if why is None else failed(why))
+        if why is None:
+            said[seen.key] = _paid(said[seen.key])
+    return told
 
 
 def _refused(work: Work, stage: Stage, wanted: Mapping[str, Seen]) -> dict[str, str | None]:
@@ -343,20 +350,15 @@ def _finish(
     more than the image, as its history, is asked again.
     """
     assert hand.outcome.content is not None  # noqa: S101 - a decoded image has been hashed
-    key = _key_of(work, stage, hand, seen)
     heatmap = None
     if prediction.heatmap is not None and work.outputs.heatmaps:
-        heatmap = heatmap_key(hand.outcome.content, key)
+        heatmap = heatmap_key(hand.outcome.content, seen.key)
         writing.put(heatmap, prediction.heatmap)
     bare = replace(prediction, heatmap=None)
     _note(stage, hand, bare, heatmap)
     whole = heatmap or prediction.heatmap is None
     if bare.error is None and whole and stage.model.remember:
-        hand.outcome.cache.append((key, bare, heatmap))
-
-
-def _key_of(work: Work, stage: Stage, hand: _InHand, seen: Seen) -> str:
-    return _key(work, stage, hand, seen.parts)
+        hand.outcome.cache.append((seen.key, bare, heatmap))
 
 
 def _key(work: Work, stage: Stage, hand: _InHand, parts: tuple[Box, ...] | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
@@ -44,7 +45,7 @@ TRIAL_S = 30.0
 """How long a graph may take for the one image of noise that it is shown when it is opened."""
 
 
-class GraphModel:
+class GraphModel(ABC):
     """The `Model` port over an opened graph; kinds differ in the runtime that opens it."""
 
     suffixes: tuple[str, ...] = (".onnx",)
@@ -70,9 +71,9 @@ class GraphModel:
             capabilities=self._task.capabilities,
         )
 
+    @abstractmethod
     def opened(self, name: str, files: Mapping[str, bytes]) -> Graph:
         """The graph in this kind's runtime."""
-        raise NotImplementedError
 
     @property
     def info(self) -> ModelInfo:

@@ -20,10 +20,11 @@ from walkdown.models.rekognition.service import (
     shares,
 )
 from walkdown.models.rules import Detected, Rule, judged
-from walkdown.sdk.aws import AwsError
+from walkdown.models.running import turned
 from walkdown.types import RunState
 
 if TYPE_CHECKING:
+    from walkdown.sdk.aws import AwsError
     from walkdown.types import Photo, Prediction, RunStatus
 
 USD_PER_UNIT_HOUR: Final = 4.0
@@ -111,19 +112,12 @@ class CustomLabels(Look[CustomCard]):
 
     def _turned(self, method: str, wanted: tuple[RunStatus, ...], **given: Any) -> RunState:
         """Where the service refuses since it is so already, that is no error."""
-        try:
+
+        def change() -> RunState:
             answer = self._called(method, ProjectVersionArn=self._card.project_version, **given)
-        except AwsError as e:
-            if e.code not in _AS_IT_IS:
-                raise
-            now = self.state()
-            if now.status not in wanted:
-                raise ModelError(
-                    f"{self._label} is {now.status} (its service says {now.said}), and can't be "
-                    f"started or stopped now; see: walkdown models status {self._label} ({e})"
-                ) from e
-            return now
-        return self._told_state(str(answer.get("Status")), self._card.inference_units)
+            return self._told_state(str(answer.get("Status")), self._card.inference_units)
+
+        return turned(change, self.state, wanted=wanted, refusals=_AS_IT_IS, label=self._label)
 
     @property
     def usd_per_unit_hour(self) -> float:
