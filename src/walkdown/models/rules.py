@@ -148,6 +148,17 @@ def _span(start: float, length: float, px: int) -> tuple[int, int] | None:
     return first, max(first + 1, round(min(1.0, end) * px)) - first
 
 
+def lies_in(box: Shares | None, place: Shares | None) -> bool:
+    """Whether the centre of a box lies in a place, both in shares; without a place it counts."""
+    if place is None:
+        return True
+    if box is None:
+        return False
+    x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
+    left, top, width, height = place
+    return left <= x <= left + width and top <= y <= top + height
+
+
 def oddity(confidence: float, threshold: float) -> float:
     """A confidence of 0..1 so that 0.5 lies at the threshold: strictly rising, straight in parts.
 
@@ -200,18 +211,8 @@ def _settled(value: float, is_odd: bool) -> float:
 def _fitting(clause: Clause, seen: Sequence[Detected]) -> list[Detected]:
     """Those that a clause is about, the surest first."""
     name = clause.label.casefold()
-    fitting = [e for e in seen if e.label.casefold() == name and _inside(clause, e)]
+    fitting = [e for e in seen if e.label.casefold() == name and lies_in(e.box, clause.inside)]
     return sorted(fitting, key=lambda each: -each.confidence)
-
-
-def _inside(clause: Clause, one: Detected) -> bool:
-    if clause.inside is None:
-        return True
-    if one.box is None:
-        return False
-    left, top, width, height = clause.inside
-    x, y = one.box[0] + one.box[2] / 2, one.box[1] + one.box[3] / 2
-    return left <= x <= left + width and top <= y <= top + height
 
 
 def _nth(fitting: Sequence[Detected], count: int) -> float:

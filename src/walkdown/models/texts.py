@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from walkdown.models.cards import Card
 from walkdown.models.patterns import Pattern
-from walkdown.models.rules import JUST_NORMAL, Detected, pixels
+from walkdown.models.rules import JUST_NORMAL, Detected, lies_in, pixels
 from walkdown.types import Prediction, Region, Verdict
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def judged_text(
     rule where what is missing should be. The note is the text.
     """
     counted = [each for each in read if each.confidence >= rule.min_confidence]
-    counted = [each for each in counted if _inside(rule, each)]
+    counted = [each for each in counted if lies_in(each.box, rule.region)]
     note = _note([each.label for each in counted])
     if not rule.expected and rule.pattern is None:
         return Prediction(Verdict.NORMAL, None, None, note=note)
@@ -183,16 +183,6 @@ def _plain(text: str, rule: TextRule) -> str:
 
 def _cased(text: str, rule: TextRule) -> str:
     return text if rule.match_case else text.upper()
-
-
-def _inside(rule: TextRule, one: Detected) -> bool:
-    if rule.region is None:
-        return True
-    if one.box is None:
-        return False
-    left, top, width, height = rule.region
-    x, y = one.box[0] + one.box[2] / 2, one.box[1] + one.box[3] / 2
-    return left <= x <= left + width and top <= y <= top + height
 
 
 def _note(texts: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from walkdown.models.cards import Card
 from walkdown.models.patterns import BadPattern, Search
-from walkdown.models.rules import Share  # noqa: TC001 - pydantic reads it
+from walkdown.models.rules import Share, lies_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,7 +101,7 @@ def match(
     ``edits`` letters may differ, one in four, for it to count as misspelled. A regular expression
     is searched for in each line; where it matches no letter it matches nothing.
     """
-    within = [tuple(word for word in line if _inside(word, wanted.inside)) for line in lines]
+    within = [tuple(word for word in line if lies_in(word.box, wanted.inside)) for line in lines]
     if wanted.pattern is not None:
         return _by_pattern(wanted.pattern, within, match_case)
     text = _letters(wanted.text or "", match_case)
@@ -184,11 +184,3 @@ def _touched(line: Line, start: int, end: int) -> tuple[Word, ...]:
 def _letters(text: str, match_case: bool) -> str:
     plain = "".join(text.split())
     return plain if match_case else plain.casefold()
-
-
-def _inside(word: Word, place: Shares | None) -> bool:
-    if place is None:
-        return True
-    left, top, width, height = place
-    x, y = word.box[0] + word.box[2] / 2, word.box[1] + word.box[3] / 2
-    return left <= x <= left + width and top <= y <= top + height
